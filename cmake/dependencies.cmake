@@ -1,0 +1,33 @@
+# Every third-party library, found once. Each is used behind one door folder (tests/layering checks it).
+find_package(Threads REQUIRED)
+find_package(Boost 1.74 REQUIRED)      # Boost.DLL, header only: core/plugin
+find_package(Eigen3 3.4 REQUIRED NO_MODULE)
+find_package(FlatBuffers REQUIRED NAMES flatbuffers FlatBuffers)
+find_package(tomlplusplus REQUIRED)    # core/config
+find_package(fmt REQUIRED)
+find_package(spdlog REQUIRED)
+find_package(PkgConfig REQUIRED)
+pkg_check_modules(zmq REQUIRED IMPORTED_TARGET libzmq)          # core/transport, core/client
+pkg_check_modules(sodium REQUIRED IMPORTED_TARGET libsodium)    # SHA-256 of weights: core/base
+pkg_check_modules(urdfdom REQUIRED IMPORTED_TARGET urdfdom)     # cambium new --urdf
+find_path(CLI11_INCLUDE_DIR CLI/CLI.hpp REQUIRED)
+find_path(NLOHMANN_JSON_INCLUDE_DIR nlohmann/json.hpp REQUIRED)
+if(CAMBIUM_ONEDNN)
+  # core/nn. Not find_package(dnnl): Debian's config file insists on OpenCL headers that a CPU build never needs.
+  find_library(DNNL_LIBRARY dnnl REQUIRED)
+  find_path(DNNL_INCLUDE_DIR oneapi/dnnl/dnnl.hpp REQUIRED)
+  add_library(DNNL::dnnl UNKNOWN IMPORTED)
+  set_target_properties(DNNL::dnnl PROPERTIES IMPORTED_LOCATION ${DNNL_LIBRARY}
+    INTERFACE_INCLUDE_DIRECTORIES ${DNNL_INCLUDE_DIR})
+endif()
+if(CAMBIUM_MUJOCO)
+  find_package(mujoco REQUIRED)        # examples/reach
+endif()
+if(CAMBIUM_TESTS)
+  find_package(GTest REQUIRED)
+  include(CTest)
+  include(GoogleTest)
+endif()
+if(CAMBIUM_BENCH)
+  find_package(benchmark REQUIRED)
+endif()

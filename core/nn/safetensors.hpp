@@ -1,0 +1,79 @@
+// core/nn/safetensors.hpp: .safetensors files, mapped for reading and written whole. Every byte is
+// checked before use.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cambium/frame.hpp"
+#include "cambium/result.hpp"
+
+namespace cambium::nn {
+
+enum class DType : std::uint8_t { f64, f32, f16, bf16, i64, i32, i16, i8, u8, boolean };
+
+/// One tensor as it lies in the file; borrowed from the SafetensorsFile.
+struct StoredTensor {
+  std::string name;
+  DType dtype = DType::f32;
+  std::vector<std::uint64_t> shape;
+  std::span<const std::byte> bytes;  ///< little-endian, row-major
+
+  std::uint64_t size() const noexcept;
+};
+
+using Metadata = std::map<std::string, std::string>;
+
+/// A .safetensors file, read-only and memory-mapped.
+///
+/// open() verifies header length, JSON, dtypes, shapes and that the tensors' ranges lie in the
+/// file, do not overlap and leave no hole, before any tensor is read. Errors name the file, the
+/// tensor, both numbers. [setup]
+class SafetensorsFile {
+ public:
+  static Result<SafetensorsFile> open(const std::filesystem::path& file);
+
+  const std::filesystem::path& path() const noexcept { return path_; }
+  const Metadata& metadata() const noexcept { return metadata_; }
+  /// Metadata value, or not_found naming the file and the nearest key.
+  Result<std::string> meta(std::string_view key) const;
+  /// Tensors in order of name.
+  std::span<const StoredTensor> tensors() const noexcept { return tensors_; }
+  /// Null if there is none of that name.
+  const StoredTensor* find(std::string_view name) const noexcept;
+  /// Contents as f32 (from any floating or integer dtype), or not_found naming the nearest tensor.
+  Result<std::vector<float>> read_f32(std::string_view name) const;
+  Result<std::vector<double>> read_f64(std::string_view name) const;
+  Result<std::vector<std::int64_t>> read_i64(std::string_view name) const;
+  /// Views of all F32 tensors whose name begins with `prefix`, the prefix cut off; they live as
+  /// long as this file.
+  std::vector<TensorView> views(std::string_view prefix) const;
+
+ private:
+  class Mapping;
+  std::filesystem::path path_;
+  std::shared_ptr<const Mapping> mapping_;
+  Metadata metadata_;
+  std::vector<StoredTensor> tensors_;
+};
+
+/// A tensor to be written. Borrowed until write_safetensors() returns.
+struct TensorToWrite {
+  std::string name;
+  DType dtype = DType::f32;
+  std::vector<std::uint64_t> shape;
+  const void* data = nullptr;
+};
+
+/// Writes through a temporary file beside `file` and a rename: a reader sees the old file or the
+/// whole new one. [setup]
+Result<void> write_safetensors(const std::filesystem::path& file,
+                               std::span<const TensorToWrite> tensors, const Metadata& metadata);
+
+}  // namespace cambium::nn

@@ -1,0 +1,57 @@
+// core/trunk/model.hpp: the one small interface behind which every trunk architecture sits.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <string>
+
+#include "cambium/result.hpp"
+#include "cambium/status.hpp"
+
+namespace cambium::nn {
+class SafetensorsFile;
+}
+
+namespace cambium::trunk {
+
+enum class Backend : std::uint8_t { onednn, eigen };
+
+struct ModelOptions {
+  Backend backend = Backend::onednn;
+  std::uint32_t threads = 1;
+  std::uint32_t max_rows = 2048;  ///< tokens of all robots in one batch
+};
+
+struct ModelInfo {
+  std::string architecture;
+  std::uint32_t width = 0, blocks = 0, heads = 0;
+  std::uint64_t weight_bytes = 0;
+};
+
+/// The rows of one robot in a batch; attention never leaves them.
+struct Segment {
+  std::uint32_t first_row = 0;
+  std::uint32_t rows = 0;
+};
+
+/// A trunk: rows of tokens in, rows of tokens out. One thread at a time.
+class TrunkModel {
+ public:
+  virtual ~TrunkModel() = default;
+  virtual const ModelInfo& info() const noexcept = 0;
+
+  /// Runs all blocks in place over `rows` (sum of segment rows, width), row-major. Positions are
+  /// already added (nn::add_sinusoid). Robots in one batch do not influence each other. Allocates
+  /// nothing after the first call of a size. bad_argument if the rows exceed ModelOptions::max_rows
+  /// or a segment lies outside. [loop, rt]
+  virtual Status forward(std::span<const Segment> segments, float* rows) noexcept = 0;
+};
+
+/// Builds the model that the file's metadata names (`architecture`), its weights under `trunk.`.
+/// Errors name the missing, extra or misshapen tensor. [setup]
+Result<std::unique_ptr<TrunkModel>> load_model(const nn::SafetensorsFile& file,
+                                               const ModelOptions& options);
+
+}  // namespace cambium::trunk
