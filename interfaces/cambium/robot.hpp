@@ -48,13 +48,13 @@ struct SensorSpec {
 struct RobotSpec {
   const char* name = nullptr;     ///< lower_snake_case, the embodiment's name everywhere
   const char* summary = nullptr;  ///< one line for people
-  std::span<const JointSpec> joints;
-  std::span<const SensorSpec> sensors;
+  std::span<const JointSpec> joints = {};
+  std::span<const SensorSpec> sensors = {};
   ActionKind action = ActionKind::joint_velocity;
   double control_hz = 100;   ///< [Hz] the rate of observations and actions
   double home_tool[3] = {};  ///< p_BH [m] tool point at home, in the base frame
   double reach = 1;          ///< [m] length that makes workspace points comparable between bodies
-  std::span<const double> safe_pose;  ///< declared safe pose, (dof); empty if there is none
+  std::span<const double> safe_pose = {};  ///< declared safe pose, (dof); empty if there is none
 };
 
 }  // namespace cambium

@@ -1,0 +1,20 @@
+#include <CLI/CLI.hpp>
+
+#include "cambium/version.hpp"
+#include "core/app/verb.hpp"
+
+int main(int argc, char** argv) {
+  CLI::App program{"Cambium: one shared policy trunk, many robot bodies, swapped while they move."};
+  program.set_version_flag("--version", cambium::kProjectVersion);
+  program.require_subcommand(1);
+  int exit_code = 0;
+  const cambium::app::AddVerb verbs[] = {
+  };
+  for (const auto add : verbs) add(program, exit_code);
+  try {
+    program.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return program.exit(error) == 0 ? 0 : 2;
+  }
+  return exit_code;
+}

@@ -1,0 +1,134 @@
+// cambium/client.hpp: drive a robot through a Cambium host. The one header of the client library;
+// hides the wire.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cambium/result.hpp"
+#include "cambium/robot.hpp"
+
+namespace cambium {
+
+/// One joint as the host described it. Units as in JointSpec.
+struct JointInfo {
+  std::string name;
+  JointKind kind = JointKind::revolute;
+  double position_min = 0, position_max = 0, velocity_max = 0, acceleration_max = 0, home = 0;
+};
+
+struct SensorInfo {
+  std::string name, unit, frame;
+  std::vector<std::uint32_t> shape;
+};
+
+/// What the host said about the robot when it accepted us.
+struct RobotInfo {
+  std::string robot, embodiment;
+  std::uint64_t generation = 0;
+  std::vector<JointInfo> joints;
+  std::vector<SensorInfo> sensors;  ///< an observation has one reading for each, in this order
+  ActionKind action = ActionKind::joint_velocity;
+  double control_hz = 0;
+  std::uint32_t horizon = 0;
+};
+
+/// Who drives: the policy, or a rung of the fallback ladder.
+enum class Drive : std::uint8_t {
+  policy = 0,
+  waiting = 1,
+  hold = 2,
+  damped_stop = 3,
+  safe_pose = 4
+};
+
+const char* to_string(Drive drive) noexcept;
+
+/// The host's answer to one observation. Borrowed: `values` lives until the next call on the
+/// client.
+struct ActionReply {
+  std::span<const float> values;  ///< (dof), unit of RobotInfo::action; has passed the safety gate
+  Drive drive = Drive::waiting;
+  Code reason = Code::ok;  ///< why the policy does not drive
+  std::uint64_t generation = 0;
+  std::uint64_t limited = 0;  ///< bit j: the gate changed joint j
+};
+
+/// The host's answer to infer(). Borrowed like ActionReply.
+struct ChunkReply {
+  std::span<const float> values;  ///< (horizon, dof) row-major, gated
+  std::uint32_t horizon = 0, dof = 0;
+  std::uint64_t generation = 0;
+  float trunk_compute_us = 0;
+};
+
+/// Something a controller's user wants to know, in a sentence.
+struct ClientEvent {
+  enum class Kind : std::uint8_t {
+    connected,           ///< the host accepted us; robot() is fresh
+    disconnected,        ///< no answer any more; reconnecting by itself
+    refused,             ///< the host said no; `text` says why; trying again by itself
+    drive_changed,       ///< policy, waiting, hold, damped stop, safe pose
+    generation_changed,  ///< a swap, same body
+    body_changed,        ///< the slot now holds another embodiment: this controller no longer fits
+  };
+  Kind kind = Kind::connected;
+  std::string text;
+};
+
+struct ClientOptions {
+  std::string endpoint;    ///< of the host's controllers, "ipc:///run/cambium/control"
+  std::string robot;       ///< slot to drive
+  std::string embodiment;  ///< body this controller was written for; empty: take what is there
+  std::string name;        ///< shown to people; empty: program and pid
+  std::function<void(const ClientEvent&)>
+      on_event;  ///< called from inside the client's calls, on their thread
+};
+
+/// A controller's end of the socket.
+///
+/// Threads    One client, one thread. Nothing runs in the background but ZeroMQ's own I/O.
+/// Failure    A host that is away, restarts or refuses is an event and an empty answer, never an
+/// exception: the
+///            controller keeps its robot still and calls again; the client reconnects by itself.
+class Client {
+ public:
+  /// Checks the options and opens the socket; does not wait for the host.
+  static Result<Client> open(ClientOptions options);
+  Client(Client&&) noexcept;
+  Client& operator=(Client&&) noexcept;
+  ~Client();
+
+  /// Waits until the host has accepted us. unavailable (nobody answers) or the host's refusal, with
+  /// its sentence.
+  Result<RobotInfo> wait(std::chrono::milliseconds timeout);
+  /// Null until the host has accepted us, and after the body changed.
+  const RobotInfo* robot() const noexcept;
+
+  /// Begins an observation; `time` is now. Readings are copied as they are set.
+  /// index, values   as RobotInfo::sensors; bad_argument if index or size do not fit.
+  Status set(std::size_t sensor, std::span<const float> values) noexcept;
+  /// The same by name; not_found for a name that the robot does not have.
+  Status set(std::string_view sensor, std::span<const float> values) noexcept;
+  /// The next observation starts a new episode: the host forgets window and chunk.
+  void start_episode() noexcept;
+
+  /// Sends what was set and waits for the gated action. timeout: no answer in time (a late one will
+  /// be dropped, never mistaken for the next); unavailable: not connected; stale: the body changed.
+  Status act(ActionReply& reply, std::chrono::microseconds timeout) noexcept;
+  /// Sends what was set and waits for a fresh chunk (lockstep).
+  Status infer(ChunkReply& reply, std::chrono::microseconds timeout) noexcept;
+
+ private:
+  class Impl;
+  explicit Client(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace cambium
