@@ -56,7 +56,8 @@ class ConvTranspose1d {
 class GroupNorm {
  public:
   GroupNorm() = default;
-  /// Takes `name`.weight and `name`.bias, (channels) each; channels is a multiple of groups. [setup]
+  /// Takes `name`.weight and `name`.bias, (channels) each; channels is a multiple of groups.
+  /// [setup]
   GroupNorm(WeightReader& weights, const std::string& name, std::uint32_t channels,
             std::uint32_t groups);
 

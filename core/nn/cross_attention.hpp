@@ -1,4 +1,5 @@
-// core/nn/cross_attention.hpp: learned queries read any number of rows into a fixed number of tokens.
+// core/nn/cross_attention.hpp: learned queries read any number of rows into a fixed number of
+// tokens.
 #pragma once
 
 #include <cstdint>

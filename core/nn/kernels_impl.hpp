@@ -1,8 +1,8 @@
-// core/nn/kernels_impl.hpp: the loops themselves. Included once by each kernels_<isa>.cpp, which has
-// named the instruction set (CAMBIUM_ISA), given Eigen a name of its own and included the standard
-// headers before it switched the target: so no symbol of one set can be linked into another.
-// Plain loops are written for the vectoriser: no branches, no library calls, no reassociation that
-// the pragma does not allow.
+// core/nn/kernels_impl.hpp: the loops themselves. Included once by each kernels_<isa>.cpp, which
+// has named the instruction set (CAMBIUM_ISA), given Eigen a name of its own and included the
+// standard headers before it switched the target: so no symbol of one set can be linked into
+// another. Plain loops are written for the vectoriser: no branches, no library calls, no
+// reassociation that the pragma does not allow.
 #ifndef CAMBIUM_ISA
 #error "include kernels_<isa>.cpp's way, with CAMBIUM_ISA set"
 #endif
@@ -204,8 +204,16 @@ void relu(float* x, Size n) noexcept {
 #define CAMBIUM_TEXT_(name) #name
 #define CAMBIUM_TEXT(name) CAMBIUM_TEXT_(name)
 extern const Kernels kKernels;
-const Kernels kKernels = {CAMBIUM_TEXT(CAMBIUM_ISA), product, attention, layer_norm, silu, gelu, mish,
-                          tanh, relu, softmax_row};
+const Kernels kKernels = {CAMBIUM_TEXT(CAMBIUM_ISA),
+                          product,
+                          attention,
+                          layer_norm,
+                          silu,
+                          gelu,
+                          mish,
+                          tanh,
+                          relu,
+                          softmax_row};
 #undef CAMBIUM_TEXT
 #undef CAMBIUM_TEXT_
 

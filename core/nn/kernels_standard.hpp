@@ -1,6 +1,6 @@
 // core/nn/kernels_standard.hpp: every standard header that Eigen and kernels_impl.hpp use, to be
-// included before a kernels_<isa>.cpp switches the target: a std template compiled for AVX-512 could
-// else be the copy that the linker keeps for the whole program.
+// included before a kernels_<isa>.cpp switches the target: a std template compiled for AVX-512
+// could else be the copy that the linker keeps for the whole program.
 #pragma once
 
 #include <algorithm>

@@ -12,7 +12,7 @@ namespace cambium::nn {
 struct MlpSpec {
   std::uint32_t in = 0, out = 0;
   std::vector<std::uint32_t> widths;  ///< of the hidden layers
-  bool ln = false;                    ///< LayerNorm (eps 1e-5) after each hidden layer but the first
+  bool ln = false;       ///< LayerNorm (eps 1e-5) after each hidden layer but the first
   bool dropout = false;  ///< trained with dropout: it does nothing here but takes a number in names
   bool tanh_end = false;
 };

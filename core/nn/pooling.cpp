@@ -22,8 +22,8 @@ Result<Pooling> pooling_from(std::string_view word) {
     if (word == kWords[i]) return static_cast<Pooling>(i);
   }
   const std::vector<std::string> valid(std::begin(kWords), std::end(kWords));
-  return Error{Code::bad_argument, "pooling '" + std::string(word) + "' is unknown" +
-                                       base::did_you_mean(word, valid)};
+  return Error{Code::bad_argument,
+               "pooling '" + std::string(word) + "' is unknown" + base::did_you_mean(word, valid)};
 }
 
 std::uint32_t pooled_rows(Pooling pooling, std::uint32_t rows, std::uint32_t pooled) noexcept {

@@ -6,8 +6,8 @@
 
 namespace cambium::nn {
 
-/// Row p, column j is sin (even j) or cos (odd j) of p / 10000^(2 floor(j / 2) / width), computed in
-/// f64 and rounded once.
+/// Row p, column j is sin (even j) or cos (odd j) of p / 10000^(2 floor(j / 2) / width), computed
+/// in f64 and rounded once.
 class SinusoidTable {
  public:
   SinusoidTable() = default;
