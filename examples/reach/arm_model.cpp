@@ -18,12 +18,7 @@ struct DeleteVfs {
 
 Result<std::unique_ptr<mjModel, DeleteModel>> compile(std::string_view arm) {
   const auto found = arm_models().find(arm);
-  if (found == arm_models().end()) {
-    std::vector<std::string> names;
-    for (const auto& [name, text] : arm_models()) names.push_back(name);
-    return Error{Code::not_found, "no simulated arm is called '" + std::string(arm) + "'" +
-                                      base::did_you_mean(arm, names)};
-  }
+  if (found == arm_models().end()) return no_such_arm(arm);
   const std::string_view text = found->second;
   const std::unique_ptr<mjVFS, DeleteVfs> vfs(new mjVFS);  // too large for the stack
   mj_defaultVFS(vfs.get());
@@ -37,6 +32,13 @@ Result<std::unique_ptr<mjModel, DeleteModel>> compile(std::string_view arm) {
 }
 
 }  // namespace
+
+Error no_such_arm(std::string_view arm) {
+  std::vector<std::string> names;
+  for (const auto& [name, text] : arm_models()) names.push_back(name);
+  return {Code::not_found,
+          "no simulated arm is called '" + std::string(arm) + "'" + base::did_you_mean(arm, names)};
+}
 
 double distance(const Point& a, const Point& b) noexcept {
   return std::hypot(a[0] - b[0], a[1] - b[1], a[2] - b[2]);

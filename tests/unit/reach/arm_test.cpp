@@ -64,7 +64,7 @@ TEST_P(SimulatedArm, IgnoresACommandThatIsNotFinite) {
 }
 
 TEST_P(SimulatedArm, RefusesAnotherBodysJoints) {
-  auto joints = body.joints;
+  auto joints = joints_of(body);
   joints[0].name = "somewhere";
   const auto loaded = ArmModel::load(GetParam(), joints, 100);
   ASSERT_FALSE(loaded);

@@ -1,12 +1,13 @@
-// tests/unit/reach/arms.hpp: every simulated arm, built from its plugin as a test parameter.
+// tests/unit/reach/arms.hpp: every simulated arm, built from its plugin, as a test parameter.
 #pragma once
 
 #include <gtest/gtest.h>
 
+#include <optional>
 #include <string>
 
 #include "examples/reach/arm.hpp"
-#include "examples/reach/body.hpp"
+#include "examples/reach/embodiment.hpp"
 
 namespace cambium::reach {
 
@@ -14,15 +15,19 @@ namespace cambium::reach {
 class EveryArm : public testing::TestWithParam<const char*> {
  protected:
   void SetUp() override {
-    auto read = read_body(plugin_of(GetParam()));
-    ASSERT_TRUE(read) << read.error().message;
-    body = *read;
-    auto loaded = ArmModel::load(GetParam(), body.joints, body.control_hz);
+    const auto file = plugin_of(GetParam());
+    ASSERT_TRUE(file) << file.error().message;
+    const auto library = open_plugin(*file);
+    ASSERT_TRUE(library) << library.error().message;
+    auto embodiment = (*library)->embodiment();
+    ASSERT_TRUE(embodiment) << embodiment.error().message;
+    body = std::move(*embodiment);
+    auto loaded = ArmModel::load(GetParam(), joints_of(body), body.control_hz);
     ASSERT_TRUE(loaded) << loaded.error().message;
     model.emplace(std::move(*loaded));
   }
 
-  Body body;
+  plugin::Embodiment body;
   std::optional<ArmModel> model;
 };
 
