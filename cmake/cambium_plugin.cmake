@@ -14,4 +14,5 @@ function(cambium_add_plugin)
     -Wl,--version-script=${CAMBIUM_PLUGIN_VERSION_SCRIPT} -Wl,--exclude-libs,ALL
     $<$<NOT:$<BOOL:${CAMBIUM_SANITIZE}>>:-Wl,-z,defs>)
   set_target_properties(${arg_NAME} PROPERTIES PREFIX "lib" LINK_DEPENDS ${CAMBIUM_PLUGIN_VERSION_SCRIPT})
+  set_property(GLOBAL APPEND PROPERTY CAMBIUM_PLUGINS ${arg_NAME})  # for installation and the symbol tests
 endfunction()

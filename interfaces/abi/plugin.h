@@ -20,7 +20,8 @@ typedef struct cambium_host {
   void (*log)(const struct cambium_host* host, uint32_t level, const char* text);
 } cambium_host;
 
-/* One thing that a plugin makes: an embodiment, a stem or a head. */
+/* One thing that a plugin makes: an embodiment, a stem or a head. Its size is the stride of the
+ * export table, so it never grows: a new ability is a new interface id. */
 typedef struct cambium_export {
   const char* interface_id; /* "cambium.stem/1" */
   const char* name;         /* "token": unique among the exports of one interface */
@@ -31,6 +32,8 @@ typedef struct cambium_export {
   void (*destroy)(void* object);
 } cambium_export;
 
+/* The numbers up to abi_minor are read from the file before any code of the plugin runs; they keep
+ * their place in every version. New fields go to the end, with a new minor. */
 typedef struct cambium_plugin_entry {
   uint32_t magic;       /* CAMBIUM_PLUGIN_MAGIC */
   uint32_t struct_size; /* sizeof at the plugin's build: a shorter one means an older minor */

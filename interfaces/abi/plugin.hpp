@@ -25,7 +25,15 @@
 #else
 #define CAMBIUM_BUILD_SIMD "simd=16"
 #endif
-#if defined(__SANITIZE_ADDRESS__)
+#if defined(__has_feature)  // Clang says it this way, GCC with the macros below
+#if __has_feature(address_sanitizer)
+#define CAMBIUM_BUILD_SANITIZER ";sanitizer=address"
+#elif __has_feature(thread_sanitizer)
+#define CAMBIUM_BUILD_SANITIZER ";sanitizer=thread"
+#endif
+#endif
+#if defined(CAMBIUM_BUILD_SANITIZER)
+#elif defined(__SANITIZE_ADDRESS__)
 #define CAMBIUM_BUILD_SANITIZER ";sanitizer=address"
 #elif defined(__SANITIZE_THREAD__)
 #define CAMBIUM_BUILD_SANITIZER ";sanitizer=thread"

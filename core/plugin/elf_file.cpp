@@ -1,0 +1,247 @@
+#include "core/plugin/elf_file.hpp"
+
+#include <elf.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+#include <optional>
+#include <type_traits>
+#include <vector>
+
+#include "abi/plugin.hpp"
+
+namespace cambium::plugin {
+namespace {
+
+#if defined(__x86_64__)
+constexpr unsigned kMachine = EM_X86_64;
+#elif defined(__aarch64__)
+constexpr unsigned kMachine = EM_AARCH64;
+#else
+#error "add this machine's ELF number"
+#endif
+static_assert(std::endian::native == std::endian::little, "ELFDATA2LSB below");
+
+/// Bytes that are only ever copied out of, and only inside their bounds.
+class Bytes {
+ public:
+  explicit Bytes(std::span<const std::byte> bytes) : bytes_(bytes) {}
+
+  bool holds(std::uint64_t offset, std::uint64_t size) const noexcept {
+    return offset <= bytes_.size() && size <= bytes_.size() - offset;
+  }
+  template <class T>
+  std::optional<T> read(std::uint64_t offset) const noexcept {
+    static_assert(std::is_trivially_copyable_v<T>);
+    if (!holds(offset, sizeof(T))) return std::nullopt;
+    T value;
+    std::memcpy(&value, bytes_.data() + offset, sizeof(T));
+    return value;
+  }
+  /// Zero-terminated text at `offset`, not read past `end`; empty if it does not end there.
+  std::string_view text(std::uint64_t offset, std::uint64_t end) const noexcept {
+    if (end > bytes_.size() || offset >= end) return {};
+    const auto* begin = reinterpret_cast<const char*>(bytes_.data() + offset);
+    const auto* stop = static_cast<const char*>(std::memchr(begin, 0, end - offset));
+    return stop == nullptr ? std::string_view{} : std::string_view(begin, stop);
+  }
+  std::uint64_t size() const noexcept { return bytes_.size(); }
+
+ private:
+  std::span<const std::byte> bytes_;
+};
+
+Error half_written(std::string_view file, std::uint64_t size, std::string_view what) {
+  return {Code::bad_data,
+          fmt::format("plugin '{}': half written: its {} lies beyond the end of the "
+                      "file ({} bytes); wait until the linker or the copy is done",
+                      file, what, size)};
+}
+
+Result<Elf64_Ehdr> read_header(const Bytes& bytes, std::string_view file) {
+  if (bytes.size() == 0)
+    return Error{Code::bad_data,
+                 fmt::format("plugin '{}': the file is empty; build it again", file)};
+  const auto magic = bytes.read<std::uint32_t>(0);
+  if (!magic || std::memcmp(&*magic, ELFMAG, SELFMAG) != 0)
+    return Error{Code::bad_data,
+                 fmt::format("plugin '{}': not a shared library (no ELF file); give the .so that "
+                             "cambium_add_plugin() built",
+                             file)};
+  const auto header = bytes.read<Elf64_Ehdr>(0);
+  if (!header) return half_written(file, bytes.size(), "ELF header");
+  if (header->e_ident[EI_CLASS] != ELFCLASS64 || header->e_ident[EI_DATA] != ELFDATA2LSB ||
+      header->e_machine != kMachine)
+    return Error{Code::incompatible,
+                 fmt::format("plugin '{}': built for another machine (ELF machine {}, class {}; "
+                             "this host is machine {}, class {}); build it for this one",
+                             file, header->e_machine, header->e_ident[EI_CLASS], kMachine,
+                             static_cast<unsigned>(ELFCLASS64))};
+  if (header->e_type != ET_DYN)
+    return Error{Code::bad_data, fmt::format("plugin '{}': ELF type {}, but a shared library is "
+                                             "{}; give the .so, not an object or a program",
+                                             file, header->e_type, ET_DYN)};
+  return *header;
+}
+
+struct Library {
+  std::vector<Elf64_Phdr> segments;
+  std::vector<Elf64_Shdr> sections;
+  std::uint64_t names_at = 0, names_end = 0;
+};
+
+Result<Library> read_tables(const Bytes& bytes, const Elf64_Ehdr& header, std::string_view file) {
+  Library library;
+  for (unsigned i = 0; i < header.e_phnum; ++i) {
+    const auto segment = bytes.read<Elf64_Phdr>(header.e_phoff + i * sizeof(Elf64_Phdr));
+    // A segment beyond the end would be mapped all the same, and kill the process when touched.
+    if (!segment || !bytes.holds(segment->p_offset, segment->p_filesz))
+      return half_written(file, bytes.size(), fmt::format("segment {}", i));
+    library.segments.push_back(*segment);
+  }
+  for (unsigned i = 0; i < header.e_shnum; ++i) {
+    const auto section = bytes.read<Elf64_Shdr>(header.e_shoff + i * sizeof(Elf64_Shdr));
+    if (!section ||
+        (section->sh_type != SHT_NOBITS && !bytes.holds(section->sh_offset, section->sh_size)))
+      return half_written(file, bytes.size(), fmt::format("section {}", i));
+    library.sections.push_back(*section);
+  }
+  if (header.e_shstrndx >= library.sections.size())
+    return Error{Code::bad_data,
+                 fmt::format("plugin '{}': has no section names, so its build text cannot be read; "
+                             "`strip` keeps them, do not use sstrip",
+                             file)};
+  const auto& names = library.sections[header.e_shstrndx];
+  library.names_at = names.sh_offset;
+  library.names_end = names.sh_offset + names.sh_size;
+  if (names.sh_type == SHT_NOBITS || library.names_end > bytes.size())
+    return half_written(file, bytes.size(), "table of section names");
+  return library;
+}
+
+/// Where the byte at virtual address `address` lies in the file.
+std::optional<std::uint64_t> offset_of(const Library& library, std::uint64_t address) {
+  for (const auto& segment : library.segments)
+    if (segment.p_type == PT_LOAD && address >= segment.p_vaddr &&
+        address - segment.p_vaddr < segment.p_filesz)
+      return segment.p_offset + (address - segment.p_vaddr);
+  return std::nullopt;
+}
+
+struct Symbols {
+  std::optional<Elf64_Sym> entry;
+  std::string unique;  ///< first GNU_UNIQUE symbol that the library defines
+};
+
+Symbols read_symbols(const Bytes& bytes, const Library& library) {
+  Symbols symbols;
+  for (const auto& section : library.sections) {
+    if (section.sh_type != SHT_DYNSYM || section.sh_link >= library.sections.size()) continue;
+    const auto& strings = library.sections[section.sh_link];
+    for (std::uint64_t at = 0; at + sizeof(Elf64_Sym) <= section.sh_size; at += sizeof(Elf64_Sym)) {
+      const auto symbol = bytes.read<Elf64_Sym>(section.sh_offset + at);
+      if (!symbol || symbol->st_shndx == SHN_UNDEF) continue;
+      if (symbol->st_name >= strings.sh_size) continue;
+      const auto name =
+          bytes.text(strings.sh_offset + symbol->st_name, strings.sh_offset + strings.sh_size);
+      if (name == "cambium_plugin") symbols.entry = *symbol;
+      if (ELF64_ST_BIND(symbol->st_info) == STB_GNU_UNIQUE && symbols.unique.empty())
+        symbols.unique = name;
+    }
+  }
+  return symbols;
+}
+
+}  // namespace
+
+Result<ElfFacts> inspect_elf(std::span<const std::byte> span, std::string_view file) {
+  const Bytes bytes(span);
+  const auto header = read_header(bytes, file);
+  if (!header) return header.error();
+  const auto library = read_tables(bytes, *header, file);
+  if (!library) return library.error();
+
+  const auto symbols = read_symbols(bytes, *library);
+  if (!symbols.entry)
+    return Error{Code::not_found,
+                 fmt::format("plugin '{}': a shared library, but it exports no symbol "
+                             "'cambium_plugin'; write CAMBIUM_PLUGIN(…) in one of its sources",
+                             file)};
+  const auto entry_at = offset_of(*library, symbols.entry->st_value);
+  const auto handshake = entry_at ? bytes.read<Handshake>(*entry_at) : std::nullopt;
+  if (!handshake)
+    return Error{Code::bad_data,
+                 fmt::format("plugin '{}': its symbol 'cambium_plugin' is no constant data; "
+                             "make it with CAMBIUM_PLUGIN(…)",
+                             file)};
+  ElfFacts facts;
+  facts.handshake = *handshake;
+  for (const auto& section : library->sections) {
+    if (bytes.text(library->names_at + section.sh_name, library->names_end) != "cambium_build" ||
+        section.sh_type == SHT_NOBITS)
+      continue;
+    facts.build = bytes.text(section.sh_offset, section.sh_offset + section.sh_size);
+  }
+  if (!symbols.unique.empty())
+    return Error{Code::incompatible,
+                 fmt::format("plugin '{}': defines the GNU_UNIQUE symbol '{}', which would share "
+                             "its state with every later version; build it with "
+                             "cambium_add_plugin() or -fno-gnu-unique, and do not export it",
+                             file, symbols.unique)};
+  return facts;
+}
+
+Result<void> check_handshake(const Handshake& handshake, std::string_view file) {
+  if (handshake.magic != CAMBIUM_PLUGIN_MAGIC)
+    return Error{Code::incompatible,
+                 fmt::format("plugin '{}': magic {:#010x}, expected {:#010x}; make its entry with "
+                             "CAMBIUM_PLUGIN(…)",
+                             file, handshake.magic, CAMBIUM_PLUGIN_MAGIC)};
+  if (handshake.abi_major != kAbiMajor || handshake.abi_minor > kAbiMinor)
+    return Error{Code::incompatible,
+                 fmt::format("plugin '{}': plugin ABI {}.{}, this host speaks {}.{}{}; {}", file,
+                             handshake.abi_major, handshake.abi_minor, kAbiMajor, kAbiMinor,
+                             handshake.abi_major == kAbiMajor ? " and older minors" : "",
+                             handshake.abi_major < kAbiMajor ? "build it with this host's SDK"
+                                                             : "use a newer host or an older SDK")};
+  if (handshake.struct_size < sizeof(cambium_plugin_entry))
+    return Error{
+        Code::bad_data,
+        fmt::format("plugin '{}': its entry has {} bytes, ABI {}.{} needs {}; make it with "
+                    "CAMBIUM_PLUGIN(…)",
+                    file, handshake.struct_size, handshake.abi_major, handshake.abi_minor,
+                    sizeof(cambium_plugin_entry))};
+  return {};
+}
+
+std::string_view host_build() noexcept {
+  return CAMBIUM_BUILD_TEXT;
+}
+
+Result<void> check_build(std::string_view build, std::string_view file) {
+  if (build.empty())
+    return Error{Code::incompatible,
+                 fmt::format("plugin '{}': has no build text (section cambium_build); make its "
+                             "entry with CAMBIUM_PLUGIN(…)",
+                             file)};
+  if (build == host_build()) return {};
+  const auto part = [](std::string_view& rest) {
+    const auto cut = std::min(rest.find(';'), rest.size());
+    const auto first = rest.substr(0, cut);
+    rest.remove_prefix(std::min(cut + 1, rest.size()));
+    return first;
+  };
+  std::string_view theirs = build, ours = host_build(), their_part, our_part;
+  do {
+    their_part = part(theirs);
+    our_part = part(ours);
+  } while (their_part == our_part && !(theirs.empty() && ours.empty()));
+  return Error{Code::incompatible,
+               fmt::format("plugin '{}': built with '{}', this host with '{}' (plugin: {}; host: "
+                           "{}); build both with the same compiler flags",
+                           file, their_part, our_part, build, host_build())};
+}
+
+}  // namespace cambium::plugin

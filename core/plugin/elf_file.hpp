@@ -1,0 +1,41 @@
+// core/plugin/elf_file.hpp: what a library file says about itself, read as bytes before any of its
+// code can run.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "cambium/result.hpp"
+
+namespace cambium::plugin {
+
+/// The numbers at the head of a plugin's entry; they are data, so the file already holds them.
+struct Handshake {
+  std::uint32_t magic = 0, struct_size = 0;
+  std::uint16_t abi_major = 0, abi_minor = 0;
+};
+
+struct ElfFacts {
+  Handshake handshake;
+  std::string build;  ///< text of section cambium_build
+};
+
+/// Reads a whole shared library of this machine. Every offset is checked against the file's size
+/// before it is followed. Refuses (bad_data, not_found, incompatible) what is no ELF file, half
+/// written, for another machine, without the symbol `cambium_plugin`, or defines GNU_UNIQUE
+/// symbols; the sentence names `file`. [setup]
+Result<ElfFacts> inspect_elf(std::span<const std::byte> bytes, std::string_view file);
+
+/// Magic, size and ABI version against this host's. [setup]
+Result<void> check_handshake(const Handshake& handshake, std::string_view file);
+
+/// Build text against this host's; the sentence names the first part that differs. [setup]
+Result<void> check_build(std::string_view build, std::string_view file);
+
+/// The build text of this host, as CAMBIUM_PLUGIN would write it.
+std::string_view host_build() noexcept;
+
+}  // namespace cambium::plugin

@@ -1,0 +1,65 @@
+// core/plugin/embodiment.hpp: the host's own copy of a RobotSpec, checked before anything moves.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cambium/result.hpp"
+#include "cambium/robot.hpp"
+
+namespace cambium::plugin {
+
+inline constexpr std::size_t kMaxDof = 64;  ///< ActionReply::limited has one bit a joint
+inline constexpr std::size_t kMaxSensors = 64;
+
+/// As JointSpec, owned. Units: [rad] or [m]; per second where said.
+struct Joint {
+  std::string name;
+  JointKind kind = JointKind::revolute;
+  double position_min = 0, position_max = 0, velocity_max = 0, acceleration_max = 0, home = 0;
+};
+
+/// As SensorSpec, owned.
+struct Sensor {
+  std::string name, unit, frame;
+  std::vector<std::uint32_t> shape;
+
+  /// Numbers in one observation: the product of the shape.
+  std::uint64_t size() const noexcept;
+};
+
+/// As RobotSpec, owned: it outlives the library that it came from. Immutable once validated.
+struct Embodiment {
+  std::string name, summary;
+  std::vector<Joint> joints;
+  std::vector<Sensor> sensors;
+  ActionKind action = ActionKind::joint_velocity;
+  double control_hz = 100;            ///< [Hz]
+  std::array<double, 3> home_tool{};  ///< p_BH [m]
+  double reach = 1;                   ///< [m]
+  std::vector<double> safe_pose;      ///< [rad] or [m], (dof) or empty
+
+  std::size_t dof() const noexcept { return joints.size(); }
+
+  /// Names well formed and unique, numbers finite, limits ordered, home and safe pose inside them,
+  /// rates positive, sizes bounded. bad_data; the sentence names embodiment, joint or sensor, field
+  /// and value. [setup]
+  Result<void> validate() const;
+
+  /// Index into `joints` or `sensors`, or not_found naming the nearest. [setup]
+  Result<std::size_t> joint(std::string_view joint_name) const;
+  Result<std::size_t> sensor(std::string_view sensor_name) const;
+};
+
+/// Copies and validates. Null pointers and counts beyond the bounds are refused before they are
+/// followed. [setup]
+Result<Embodiment> copy_embodiment(const RobotSpec& spec);
+
+/// Lower-case letters, digits and single underscores, beginning with a letter. [any]
+bool is_lower_snake_case(std::string_view name) noexcept;
+
+}  // namespace cambium::plugin

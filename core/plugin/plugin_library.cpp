@@ -1,0 +1,282 @@
+#include "core/plugin/plugin_library.hpp"
+
+#include <dlfcn.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <boost/dll/shared_library.hpp>
+#include <cstdio>
+#include <exception>
+#include <mutex>
+#include <system_error>
+
+#include "abi/plugin.hpp"
+#include "core/base/nearest.hpp"
+#include "core/plugin/elf_file.hpp"
+#include "core/plugin/private_copy.hpp"
+
+namespace cambium::plugin {
+namespace {
+
+constexpr std::uint32_t kMaxExports = 256;  // a larger number is garbage, not a plugin
+
+void log_to_stderr(const cambium_host*, std::uint32_t, const char* text) {
+  std::fprintf(stderr, "plugin: %s\n", text);
+}
+constexpr cambium_host kDefaultHost = {sizeof(cambium_host), log_to_stderr};
+
+/// Every library that open_library() mapped.
+struct Mapped {
+  std::string sha256;
+  const cambium_plugin_entry* entry;
+  std::weak_ptr<const PluginLibrary> library;
+  std::shared_ptr<const PluginLibrary> kept;  // what keeps it mapped for ever; null in tests
+};
+
+struct Registry {
+  std::mutex mutex;  // guards `mapped`; held through a load, so that two of the same bytes are one
+  std::vector<Mapped> mapped;
+
+  /// Never destroyed: a static destructor would unmap code under objects that still live.
+  static Registry& instance() {
+    static auto* registry = new Registry;
+    return *registry;
+  }
+  void drop_unmapped() {
+    std::erase_if(mapped, [](const Mapped& one) { return one.library.expired(); });
+  }
+};
+
+/// Boost.DLL puts the loader's own text in parentheses behind its own sentence.
+std::string loader_text(const std::exception& error) {
+  const std::string all = error.what();
+  constexpr std::string_view kBefore = "(dlerror system message: ";
+  const auto begin = all.find(kBefore);
+  if (begin == std::string::npos) return all;
+  const auto end = all.rfind(')');
+  return all.substr(begin + kBefore.size(), end - begin - kBefore.size());
+}
+
+Result<void> check_exports(const cambium_plugin_entry& entry, std::string_view file) {
+  const auto bad = [&](std::string what) -> Result<void> {
+    return Error{Code::bad_data, fmt::format("plugin '{}': {}", file, what)};
+  };
+  if (entry.build == nullptr || entry.name == nullptr || entry.version == nullptr)
+    return bad("its entry lacks build text, name or version; make it with CAMBIUM_PLUGIN(…)");
+  if (*entry.name == 0) return bad("its name is empty; give CAMBIUM_PLUGIN a name");
+  if (entry.export_count == 0 || entry.export_count > kMaxExports || entry.exports == nullptr)
+    return bad(
+        fmt::format("it exports {} things, expected 1 to {}; list embodiments, stems or "
+                    "heads in CAMBIUM_PLUGIN(…)",
+                    entry.export_count, kMaxExports));
+  for (std::uint32_t i = 0; i < entry.export_count; ++i) {
+    const cambium_export& one = entry.exports[i];
+    if (one.interface_id == nullptr || *one.interface_id == 0)
+      return bad(fmt::format("export {} has no interface id", i));
+    if (one.name == nullptr || *one.name == 0)
+      return bad(fmt::format("export {} ({}) has no name; give it one in CAMBIUM_PLUGIN(…)", i,
+                             one.interface_id));
+    if (one.create == nullptr || one.destroy == nullptr)
+      return bad(fmt::format("export '{}' ({}) lacks its create or destroy function", one.name,
+                             one.interface_id));
+    for (std::uint32_t j = 0; j < i; ++j)
+      if (std::string_view(entry.exports[j].name) == one.name &&
+          std::string_view(entry.exports[j].interface_id) == one.interface_id)
+        return bad(fmt::format("exports {} and {} are both '{}' ({}); names must differ", j, i,
+                               one.name, one.interface_id));
+  }
+  return {};
+}
+
+}  // namespace
+
+struct PluginLibrary::Mapping {
+  boost::dll::shared_library library;  // never copied: Boost.DLL would open it again by its path
+};
+
+PluginLibrary::PluginLibrary() = default;
+PluginLibrary::~PluginLibrary() = default;
+
+Result<std::shared_ptr<PluginLibrary>> PluginLibrary::read(const cambium_plugin_entry& entry,
+                                                           std::filesystem::path file,
+                                                           const cambium_host* host) {
+  const std::string shown = file.string();
+  const Handshake handshake{entry.magic, entry.struct_size, entry.abi_major, entry.abi_minor};
+  if (auto ok = check_handshake(handshake, shown); !ok) return ok.error();
+  if (auto ok = check_exports(entry, shown); !ok) return ok.error();
+  if (auto ok = check_build(entry.build, shown); !ok) return ok.error();
+  std::shared_ptr<PluginLibrary> library(new PluginLibrary);
+  library->entry_ = &entry;
+  library->host_ = host != nullptr ? host : &kDefaultHost;
+  library->name_ = entry.name;
+  library->version_ = entry.version;
+  library->build_ = entry.build;
+  library->file_ = std::move(file);
+  for (std::uint32_t i = 0; i < entry.export_count; ++i)
+    library->exports_.push_back({entry.exports[i].interface_id, entry.exports[i].name});
+  return library;
+}
+
+Result<const cambium_export*> PluginLibrary::find(const char* interface_id, std::string_view kind,
+                                                  std::string_view name) const {
+  std::vector<std::string> names;
+  for (std::size_t i = 0; i < exports_.size(); ++i) {
+    if (exports_[i].interface_id != interface_id) continue;
+    if (exports_[i].name == name) return &entry_->exports[i];
+    names.push_back(exports_[i].name);
+  }
+  return Error{Code::not_found,
+               names.empty() ? fmt::format("plugin '{}' exports no {} at all, asked for '{}'",
+                                           file_.string(), kind, name)
+                             : fmt::format("plugin '{}' exports no {} '{}'{}", file_.string(), kind,
+                                           name, base::did_you_mean(name, names))};
+}
+
+Result<void*> PluginLibrary::create(const cambium_export& exported) const {
+  const auto refuse = [&](Code code, std::string_view what) {
+    return Error{code, fmt::format("plugin '{}': creating '{}' ({}) {}", file_.string(),
+                                   exported.name, exported.interface_id, what)};
+  };
+  void* object = nullptr;
+  std::uint32_t code = 0;
+  try {
+    code = exported.create(host_, &object);
+  } catch (const std::exception& error) {  // its text is copied: the object dies with this scope
+    return refuse(Code::failed,
+                  fmt::format("threw '{}'; a create function must not throw", error.what()));
+  } catch (...) {
+    return refuse(Code::failed, "threw; a create function must not throw");
+  }
+  if (code != 0)
+    return refuse(static_cast<Code>(code),
+                  fmt::format("was refused by the plugin: {}", to_string(static_cast<Code>(code))));
+  if (object == nullptr)
+    return refuse(Code::failed, "gave no object although it said ok; its create must set *out");
+  return object;
+}
+
+template <class Interface>
+Result<Handle<Interface>> PluginLibrary::make(const char* interface_id, std::string_view kind,
+                                              std::string_view name) const {
+  const auto exported = find(interface_id, kind, name);
+  if (!exported) return exported.error();
+  const auto object = create(**exported);
+  if (!object) return object.error();
+  return Handle<Interface>(shared_from_this(), static_cast<Interface*>(*object),
+                           (*exported)->destroy);
+}
+
+Result<StemHandle> PluginLibrary::create_stem(std::string_view name) const {
+  return make<Stem>(kStemInterface, "stem", name);
+}
+
+Result<HeadHandle> PluginLibrary::create_head(std::string_view name) const {
+  return make<Head>(kHeadInterface, "head", name);
+}
+
+Result<Embodiment> PluginLibrary::embodiment(std::string_view name) const {
+  std::vector<std::string> names;
+  for (const Export& one : exports_)
+    if (one.interface_id == kEmbodimentInterface) names.push_back(one.name);
+  if (name.empty() && names.size() > 1) {
+    std::string list;
+    for (const auto& one : names) list += (list.empty() ? "'" : ", '") + one + "'";
+    return Error{Code::bad_argument,
+                 fmt::format("plugin '{}' exports {} embodiments ({}); say which with `embodiment`",
+                             file_.string(), names.size(), list)};
+  }
+  if (name.empty() && names.size() == 1) name = names.front();
+  const auto spec = make<RobotSpec>(kEmbodimentInterface, "embodiment", name);
+  if (!spec) return spec.error();
+  auto copy = copy_embodiment(**spec);
+  if (!copy)
+    return Error{copy.error().code,
+                 fmt::format("plugin '{}': {}", file_.string(), copy.error().message)};
+  if (copy->name != name)
+    return Error{Code::bad_data,
+                 fmt::format("plugin '{}': the embodiment exported as '{}' calls itself '{}'",
+                             file_.string(), name, copy->name)};
+  return copy;
+}
+
+Result<std::shared_ptr<const PluginLibrary>> open_library(const std::filesystem::path& file,
+                                                          const OpenOptions& options) {
+  const std::string shown = file.string();
+  auto contents = read_file(file);
+  if (!contents) return contents.error();
+  const auto facts = inspect_elf(contents->bytes, shown);
+  if (!facts) return facts.error();
+  if (auto ok = check_handshake(facts->handshake, shown); !ok) return ok.error();
+  if (auto ok = check_build(facts->build, shown); !ok) return ok.error();
+
+  Registry& registry = Registry::instance();
+  const std::lock_guard lock(registry.mutex);
+  registry.drop_unmapped();
+  if (options.reuse)
+    for (const Mapped& one : registry.mapped)
+      if (auto library = one.library.lock(); library && one.sha256 == contents->sha256)
+        return library;
+  if (registry.mapped.size() >= kMaxLibraries)
+    return Error{Code::limit,
+                 fmt::format("plugin '{}': {} different libraries were loaded since this process "
+                             "started, which is the most it keeps; restart it",
+                             shown, registry.mapped.size())};
+
+  const auto copy = write_copy(*contents, file, options.run_dir);
+  if (!copy) return copy.error();
+  auto mapping = std::make_unique<PluginLibrary::Mapping>();
+  const cambium_plugin_entry* entry = nullptr;
+  std::string problem;
+  try {
+    // rtld_now: a missing symbol must be found here, not inside the loop.
+    mapping->library.load(copy->string(),
+                          boost::dll::load_mode::rtld_now | boost::dll::load_mode::rtld_local);
+    entry = &mapping->library.get<const cambium_plugin_entry>("cambium_plugin");
+  } catch (const std::exception& error) {
+    problem = loader_text(error);
+  }
+  std::error_code ignored;
+  std::filesystem::remove(*copy, ignored);  // the mapping lives on without a name
+  if (entry == nullptr)
+    return Error{Code::failed,
+                 fmt::format("plugin '{}': the loader refused it: {}; link what is missing into "
+                             "the plugin, statically",
+                             shown, problem)};
+  for (const Mapped& one : registry.mapped)
+    if (one.entry == entry)
+      return Error{Code::failed,
+                   fmt::format("plugin '{}': the loader gave an older library instead of the new "
+                               "file; restart the host",
+                               shown)};
+  auto library = PluginLibrary::read(*entry, file, options.host);
+  if (!library) return library.error();
+  (*library)->mapping_ = std::move(mapping);
+  (*library)->sha256_ = contents->sha256;
+  (*library)->mapped_as_ = *copy;
+  std::shared_ptr<const PluginLibrary> opened = std::move(*library);
+  registry.mapped.push_back({contents->sha256, entry, opened, options.unmap ? nullptr : opened});
+  return opened;
+}
+
+Result<std::shared_ptr<const PluginLibrary>> linked_library(const cambium_plugin_entry& entry,
+                                                            const cambium_host* host) {
+  auto library = PluginLibrary::read(entry, "(linked in)", host);
+  if (!library) return library.error();
+  return std::shared_ptr<const PluginLibrary>(std::move(*library));
+}
+
+std::size_t loaded_libraries() noexcept {
+  Registry& registry = Registry::instance();
+  const std::lock_guard lock(registry.mutex);
+  registry.drop_unmapped();
+  return registry.mapped.size();
+}
+
+bool is_mapped(const std::filesystem::path& mapped_as) noexcept {
+  void* handle = ::dlopen(mapped_as.c_str(), RTLD_LAZY | RTLD_LOCAL | RTLD_NOLOAD);
+  if (handle == nullptr) return false;
+  ::dlclose(handle);
+  return true;
+}
+
+}  // namespace cambium::plugin
