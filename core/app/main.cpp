@@ -8,7 +8,10 @@ int main(int argc, char** argv) {
   program.set_version_flag("--version", cambium::kProjectVersion);
   program.require_subcommand(1);
   int exit_code = 0;
-  const cambium::app::AddVerb verbs[] = {};
+  const cambium::app::AddVerb verbs[] = {
+      cambium::app::add_host,
+      cambium::app::add_admin,
+  };
   for (const auto add : verbs) add(program, exit_code);
   try {
     program.parse(argc, argv);

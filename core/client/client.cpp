@@ -41,22 +41,6 @@ std::string text_of(const flatbuffers::String* text) {
 
 }  // namespace
 
-const char* to_string(Drive drive) noexcept {
-  switch (drive) {
-    case Drive::policy:
-      return "policy";
-    case Drive::waiting:
-      return "waiting";
-    case Drive::hold:
-      return "hold";
-    case Drive::damped_stop:
-      return "damped stop";
-    case Drive::safe_pose:
-      return "safe pose";
-  }
-  return "unknown";
-}
-
 class Client::Impl {
  public:
   Impl(ClientOptions given, std::unique_ptr<transport::Context> zmq, transport::Socket dealer)
