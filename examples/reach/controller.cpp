@@ -10,6 +10,7 @@
 #include "cambium/client.hpp"
 #include "examples/reach/drive_loop.hpp"
 #include "examples/reach/models.hpp"
+#include "examples/reach/pacer.hpp"
 #include "examples/reach/viewer.hpp"
 
 namespace {
@@ -86,12 +87,13 @@ int run(const Arguments& arguments) {
   reach::GoalSampler goals(*model, arguments.seed);
   reach::DriveReport report;
   const auto start = Clock::now();
-  const auto stop = [&] {
-    return interrupted ||
-           (arguments.seconds > 0 &&
-            Clock::now() - start >= std::chrono::duration<double>(arguments.seconds));
+  reach::Pacer pacer(model->period());
+  const auto next_tick = [&] {
+    pacer.wait();
+    const std::chrono::duration<double> driven = Clock::now() - start;
+    return !interrupted && (arguments.seconds == 0 || driven.count() < arguments.seconds);
   };
-  reach::drive(*client, arm, goals, stop, report);
+  reach::drive(*client, arm, goals, next_tick, report);
 
   std::printf(
       "%s%s: %llu of %llu goals reached in %llu ticks, %llu without an answer, generation "

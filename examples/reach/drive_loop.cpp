@@ -5,11 +5,10 @@
 #include <vector>
 
 #include "core/base/clock.hpp"
-#include "examples/reach/pacer.hpp"
 
 namespace cambium::reach {
 
-void drive(Client& client, Arm& arm, GoalSampler& goals, const std::function<bool()>& stop,
+void drive(Client& client, Arm& arm, GoalSampler& goals, const std::function<bool()>& next_tick,
            DriveReport& report) {
   const double period = arm.model().period();
   // The rest of the period is for the physics.
@@ -17,10 +16,9 @@ void drive(Client& client, Arm& arm, GoalSampler& goals, const std::function<boo
   std::vector<float> joints(arm.model().dof());
   std::vector<double> command(arm.model().dof());
   Attempt attempt(goals.next(arm.tool()), period);
-  Pacer pacer(period);
+  arm.show_goal(attempt.goal());
   client.start_episode();
-  while (!stop()) {
-    pacer.wait();
+  while (next_tick()) {
     const Point tool = arm.tool();
     const float tool_f[] = {static_cast<float>(tool[0]), static_cast<float>(tool[1]),
                             static_cast<float>(tool[2])};

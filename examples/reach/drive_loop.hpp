@@ -25,12 +25,12 @@ struct DriveReport {
   bool body_changed = false;     ///< the slot now holds another embodiment
 };
 
-/// Moves `arm` with the actions of `client`'s robot and gives it goals until `stop` returns true or
-/// the robot gets another body. A tick without an answer keeps the arm still. Only ticks that the
-/// policy drove count against a goal's time.
+/// Moves `arm` with the actions of `client`'s robot and gives it goals until `next_tick` returns
+/// false or the robot gets another body. A tick without an answer keeps the arm still. Only ticks
+/// that the policy drove count against a goal's time.
 ///
-/// stop is asked before every tick. [setup]
-void drive(Client& client, Arm& arm, GoalSampler& goals, const std::function<bool()>& stop,
+/// next_tick waits for the next control period; false ends the run. [setup]
+void drive(Client& client, Arm& arm, GoalSampler& goals, const std::function<bool()>& next_tick,
            DriveReport& report);
 
 }  // namespace cambium::reach
