@@ -1,6 +1,9 @@
 // plugins/panda7/plugin.cpp: a seven-joint arm like the Franka Panda.
 #include "abi/plugin.hpp"
 
+#include "heads/mlp/mlp_head.hpp"
+#include "stems/token/token_stem.hpp"
+
 namespace cambium::panda7 {
 namespace {
 
@@ -43,4 +46,6 @@ constexpr RobotSpec kPanda7 = {
 }  // namespace
 }  // namespace cambium::panda7
 
-CAMBIUM_PLUGIN("panda7", "1.0.0", cambium::plugin::embodiment<cambium::panda7::kPanda7>())
+CAMBIUM_PLUGIN("panda7", "1.0.0", cambium::plugin::embodiment<cambium::panda7::kPanda7>(),
+               cambium::plugin::stem<cambium::stems::TokenStem>("token"),
+               cambium::plugin::head<cambium::heads::MlpHead>("mlp"))

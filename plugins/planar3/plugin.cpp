@@ -2,6 +2,9 @@
 // copy.
 #include "abi/plugin.hpp"
 
+#include "heads/mlp/mlp_head.hpp"
+#include "stems/token/token_stem.hpp"
+
 namespace cambium::planar3 {
 namespace {
 
@@ -39,4 +42,6 @@ constexpr RobotSpec kPlanar3 = {
 }  // namespace
 }  // namespace cambium::planar3
 
-CAMBIUM_PLUGIN("planar3", "1.0.0", cambium::plugin::embodiment<cambium::planar3::kPlanar3>())
+CAMBIUM_PLUGIN("planar3", "1.0.0", cambium::plugin::embodiment<cambium::planar3::kPlanar3>(),
+               cambium::plugin::stem<cambium::stems::TokenStem>("token"),
+               cambium::plugin::head<cambium::heads::MlpHead>("mlp"))

@@ -3,6 +3,9 @@
 
 #include <numbers>
 
+#include "heads/mlp/mlp_head.hpp"
+#include "stems/token/token_stem.hpp"
+
 namespace cambium::scara4 {
 namespace {
 
@@ -46,4 +49,6 @@ constexpr RobotSpec kScara4 = {
 }  // namespace
 }  // namespace cambium::scara4
 
-CAMBIUM_PLUGIN("scara4", "1.0.0", cambium::plugin::embodiment<cambium::scara4::kScara4>())
+CAMBIUM_PLUGIN("scara4", "1.0.0", cambium::plugin::embodiment<cambium::scara4::kScara4>(),
+               cambium::plugin::stem<cambium::stems::TokenStem>("token"),
+               cambium::plugin::head<cambium::heads::MlpHead>("mlp"))

@@ -1,6 +1,9 @@
 // plugins/so101/plugin.cpp: a desktop arm of five joints, like the SO-ARM101.
 #include "abi/plugin.hpp"
 
+#include "heads/mlp/mlp_head.hpp"
+#include "stems/token/token_stem.hpp"
+
 namespace cambium::so101 {
 namespace {
 
@@ -43,4 +46,6 @@ constexpr RobotSpec kSo101 = {
 }  // namespace
 }  // namespace cambium::so101
 
-CAMBIUM_PLUGIN("so101", "1.0.0", cambium::plugin::embodiment<cambium::so101::kSo101>())
+CAMBIUM_PLUGIN("so101", "1.0.0", cambium::plugin::embodiment<cambium::so101::kSo101>(),
+               cambium::plugin::stem<cambium::stems::TokenStem>("token"),
+               cambium::plugin::head<cambium::heads::MlpHead>("mlp"))

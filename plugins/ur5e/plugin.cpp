@@ -3,6 +3,9 @@
 
 #include <numbers>
 
+#include "heads/mlp/mlp_head.hpp"
+#include "stems/token/token_stem.hpp"
+
 namespace cambium::ur5e {
 namespace {
 
@@ -48,4 +51,6 @@ constexpr RobotSpec kUr5e = {
 }  // namespace
 }  // namespace cambium::ur5e
 
-CAMBIUM_PLUGIN("ur5e", "1.0.0", cambium::plugin::embodiment<cambium::ur5e::kUr5e>())
+CAMBIUM_PLUGIN("ur5e", "1.0.0", cambium::plugin::embodiment<cambium::ur5e::kUr5e>(),
+               cambium::plugin::stem<cambium::stems::TokenStem>("token"),
+               cambium::plugin::head<cambium::heads::MlpHead>("mlp"))
