@@ -23,6 +23,10 @@ if(CAMBIUM_ONEDNN)
 endif()
 if(CAMBIUM_MUJOCO)
   find_package(mujoco REQUIRED)        # examples/reach
+  # Debian's target names a folder of libqhull_r that the package does not need and may not be there.
+  get_target_property(paths mujoco::mujoco INTERFACE_INCLUDE_DIRECTORIES)
+  list(FILTER paths EXCLUDE REGEX qhull)
+  set_target_properties(mujoco::mujoco PROPERTIES INTERFACE_INCLUDE_DIRECTORIES "${paths}")
 endif()
 if(CAMBIUM_TESTS)
   find_package(GTest REQUIRED)
