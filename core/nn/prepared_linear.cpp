@@ -20,7 +20,11 @@ class EigenLinear final : public PreparedLinear {
 
   Status run(const float* x, std::uint32_t rows, float* y) noexcept override {
     const int parts = static_cast<int>(spec_.threads);
-#pragma omp parallel for num_threads(parts) schedule(static) if (parts > 1)
+    if (parts == 1) {  // OpenMP allocates even for a team of one
+      run_part(x, rows, y, 0);
+      return {};
+    }
+#pragma omp parallel for num_threads(parts) schedule(static)
     for (int part = 0; part < parts; ++part) run_part(x, rows, y, static_cast<std::uint32_t>(part));
     return {};
   }

@@ -126,32 +126,39 @@ Status HptModel::run_block(Block& block, std::span<const Segment> segments,
 }
 
 void HptModel::attend(const Block& block, std::span<const Segment> segments) noexcept {
-  const std::size_t width = spec_.width;
-  const nn::Kernels& k = nn::kernels();
-  const int parts = static_cast<int>(std::min(options_.threads, spec_.heads));
-#pragma omp parallel for num_threads(parts) schedule(static) if (parts > 1)
-  for (int part = 0; part < parts; ++part) {
-    const auto share = static_cast<std::size_t>(part), of = static_cast<std::size_t>(parts);
-    for (const auto& segment : segments) {
-      const float* qkv = qkv_.data() + segment.first_row * 3 * width;
-      k.attention(
-          {.q = qkv,
-           .q_stride = 3 * width,
-           .rows = segment.rows,
-           .k = qkv + width,
-           .v = qkv + 2 * width,
-           .kv_stride = 3 * width,
-           .keys = segment.rows,
-           .bias_key = block.bias_k.data(),
-           .bias_value = block.bias_v.data(),
-           .first_head = spec_.heads * share / of,
-           .last_head = spec_.heads * (share + 1) / of,
-           .dim = width / spec_.heads,
-           .scale = 1.0f / std::sqrt(static_cast<float>(width) / static_cast<float>(spec_.heads)),
-           .out = attended_.data() + segment.first_row * width,
-           .out_stride = width,
-           .scratch = scratch_[share].data()});
-    }
+  const std::uint32_t parts = std::min(options_.threads, spec_.heads);
+  if (parts == 1) {  // OpenMP allocates even for a team of one
+    attend_heads(block, segments, 0, spec_.heads, scratch_[0].data());
+    return;
+  }
+#pragma omp parallel for num_threads(static_cast <int>(parts)) schedule(static)
+  for (std::uint32_t part = 0; part < parts; ++part) {
+    attend_heads(block, segments, spec_.heads * part / parts, spec_.heads * (part + 1) / parts,
+                 scratch_[part].data());
+  }
+}
+
+void HptModel::attend_heads(const Block& block, std::span<const Segment> segments,
+                            std::uint32_t first, std::uint32_t last, float* scratch) noexcept {
+  const std::size_t width = spec_.width, dim = width / spec_.heads;
+  for (const auto& segment : segments) {
+    const float* qkv = qkv_.data() + segment.first_row * 3 * width;
+    nn::kernels().attention({.q = qkv,
+                             .q_stride = 3 * width,
+                             .rows = segment.rows,
+                             .k = qkv + width,
+                             .v = qkv + 2 * width,
+                             .kv_stride = 3 * width,
+                             .keys = segment.rows,
+                             .bias_key = block.bias_k.data(),
+                             .bias_value = block.bias_v.data(),
+                             .first_head = first,
+                             .last_head = last,
+                             .dim = dim,
+                             .scale = 1.0f / std::sqrt(static_cast<float>(dim)),
+                             .out = attended_.data() + segment.first_row * width,
+                             .out_stride = width,
+                             .scratch = scratch});
   }
 }
 

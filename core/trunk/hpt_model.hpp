@@ -42,6 +42,9 @@ class HptModel final : public TrunkModel {
   HptModel(const HptSpec& spec, const ModelOptions& options);
   Status run_block(Block& block, std::span<const Segment> segments, std::uint32_t rows) noexcept;
   void attend(const Block& block, std::span<const Segment> segments) noexcept;
+  /// Heads [first, last) of all segments.
+  void attend_heads(const Block& block, std::span<const Segment> segments, std::uint32_t first,
+                    std::uint32_t last, float* scratch) noexcept;
 
   HptSpec spec_;
   ModelOptions options_;
