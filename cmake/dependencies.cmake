@@ -5,6 +5,7 @@ find_package(Eigen3 3.4 REQUIRED NO_MODULE)
 find_package(FlatBuffers REQUIRED NAMES flatbuffers FlatBuffers)
 find_package(tomlplusplus REQUIRED)    # core/config
 find_package(fmt REQUIRED)
+find_package(OpenMP REQUIRED)          # the threads of the trunk's products: core/nn, core/trunk
 find_package(spdlog REQUIRED)
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(zmq REQUIRED IMPORTED_TARGET libzmq)          # core/transport, core/client
@@ -13,15 +14,14 @@ pkg_check_modules(urdfdom REQUIRED IMPORTED_TARGET urdfdom)     # cambium new --
 find_path(CLI11_INCLUDE_DIR CLI/CLI.hpp REQUIRED)
 find_path(NLOHMANN_JSON_INCLUDE_DIR nlohmann/json.hpp REQUIRED)
 if(CAMBIUM_ONEDNN)
-  # core/nn. Not find_package(dnnl): Debian's config file insists on OpenCL headers that a CPU build never needs.
-  find_library(DNNL_LIBRARY dnnl REQUIRED)
-  find_path(DNNL_INCLUDE_DIR oneapi/dnnl/dnnl.hpp REQUIRED)
-  add_library(DNNL::dnnl UNKNOWN IMPORTED)
-  set_target_properties(DNNL::dnnl PROPERTIES IMPORTED_LOCATION ${DNNL_LIBRARY}
-    INTERFACE_INCLUDE_DIRECTORIES ${DNNL_INCLUDE_DIR})
+  include(cambium_onednn)              # core/nn, core/learn
 endif()
 if(CAMBIUM_MUJOCO)
   find_package(mujoco REQUIRED)        # examples/reach
+  # Debian's target names a folder of libqhull_r that the package does not need and may not be there.
+  get_target_property(paths mujoco::mujoco INTERFACE_INCLUDE_DIRECTORIES)
+  list(FILTER paths EXCLUDE REGEX qhull)
+  set_target_properties(mujoco::mujoco PROPERTIES INTERFACE_INCLUDE_DIRECTORIES "${paths}")
 endif()
 if(CAMBIUM_TESTS)
   find_package(GTest REQUIRED)

@@ -12,6 +12,8 @@ int main(int argc, char** argv) {
       cambium::app::add_host,
       cambium::app::add_trunk,
       cambium::app::add_admin,
+      cambium::app::add_new,
+      cambium::app::add_check,
   };
   for (const auto add : verbs) add(program, exit_code);
   try {

@@ -35,6 +35,13 @@ struct Generation {
   std::vector<float> chunk;          ///< (horizon, dof) scratch
   std::vector<float> safe_position;  ///< (dof) last position that was finite
 
+  /// The last chunk that left in lockstep, as the gate saw it row by row: the controller plays it
+  /// by itself, so how far it came is known from the time of its next observation.
+  struct Lockstep {
+    std::vector<double> velocity, target;  ///< (horizon, dof)
+    base::Nanoseconds observed = 0;        ///< when its observation came; 0: none yet
+  } lockstep;
+
   /// Goes on where `old` stands: window, unexecuted chunk, last command. Another body starts from
   /// rest. [loop, rt]
   void take_over(const Generation& old) noexcept {

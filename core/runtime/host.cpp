@@ -239,6 +239,8 @@ Result<Host::Prepared> Host::prepare(const config::RobotConfig& robot, const Slo
                                fallback_options(robot.fallback)),
       .chunk = std::vector<float>(std::size_t{horizon} * dof),
       .safe_position = {},
+      .lockstep = {.velocity = std::vector<double>(std::size_t{horizon} * dof),
+                   .target = std::vector<double>(std::size_t{horizon} * dof)},
   });
   for (const auto& joint : next.body.joints)
     next.generation->safe_position.push_back(static_cast<float>(joint.home));

@@ -56,6 +56,7 @@ void Robot::handle_observation(const ObservationFrame& frame) noexcept {
     now.window.clear();
     now.player.clear();
     now.gate.rest();
+    now.lockstep.observed = 0;
     now.ladder.reset();
     pending_.open = false;
     last_request_tick_ = 0;
@@ -192,7 +193,8 @@ void Robot::request_chunk(const ObservationFrame& frame, bool lockstep) noexcept
               .request = out->request,
               .tick = tick_ - 1,
               .sequence = frame.sequence,
-              .sent = time};
+              .sent = time,
+              .readable = frame.readable};
   last_request_tick_ = tick_;
   publish();
   count(counters_.requests);
@@ -240,11 +242,22 @@ void Robot::answer_chunk(const FeaturesFrame& frame) noexcept {
   out->limited = 0;
   const std::span<float> position(now.safe_position);
   const double dt = static_cast<double>(now.period) * 1e-9;
+  auto& played = now.lockstep;
+  if (played.observed != 0) {
+    const auto ticks = (pending_.readable - played.observed + now.period / 2) / now.period;
+    const auto row =
+        static_cast<std::size_t>(std::clamp<base::Nanoseconds>(ticks, 1, horizon) - 1) * now.dof;
+    now.gate.resume(std::span(played.velocity).subspan(row, now.dof),
+                    std::span(played.target).subspan(row, now.dof));
+  }
+  played.observed = pending_.readable;
   for (std::uint32_t t = 0; t < horizon; ++t) {
     const std::span<float> row(out->values.get() + std::size_t{t} * now.dof, now.dof);
     out->limited |= now.gate.pass(row, position).limited;
     for (std::uint32_t j = 0; j < now.dof; ++j) {
       position[j] = static_cast<float>(position[j] + now.gate.velocity()[j] * dt);
+      played.velocity[std::size_t{t} * now.dof + j] = now.gate.velocity()[j];
+      played.target[std::size_t{t} * now.dof + j] = now.gate.target()[j];
     }
   }
   count(counters_.chunks);

@@ -81,7 +81,7 @@ class Robot {
     bool open = false;
     bool lockstep = false;
     std::uint64_t request = 0, tick = 0, sequence = 0;
-    base::Nanoseconds sent = 0;
+    base::Nanoseconds sent = 0, readable = 0;
   } pending_;
   std::uint64_t requests_made_ = 0;
   std::uint64_t last_request_tick_ = 0;

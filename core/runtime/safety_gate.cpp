@@ -102,6 +102,11 @@ void SafetyGate::rest() noexcept {
   std::fill(target_.begin(), target_.end(), kUnset);
 }
 
+void SafetyGate::resume(std::span<const double> velocity, std::span<const double> target) noexcept {
+  std::copy(velocity.begin(), velocity.end(), velocity_.begin());
+  std::copy(target.begin(), target.end(), target_.begin());
+}
+
 void SafetyGate::take_over(const SafetyGate& old) noexcept {
   if (old.limits_.size() != limits_.size() || old.kind_ != kind_) return rest();
   std::copy(old.velocity_.begin(), old.velocity_.end(), velocity_.begin());

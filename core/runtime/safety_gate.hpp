@@ -62,6 +62,11 @@ class SafetyGate {
   /// limiter step. Rest if the dof differ: it was another body. [loop, rt]
   void take_over(const SafetyGate& old) noexcept;
 
+  /// Goes on from a command that was let through before and has been played since: of a chunk that
+  /// a controller plays by itself, only it knows how far. As velocity() and target() were then.
+  /// [loop, rt]
+  void resume(std::span<const double> velocity, std::span<const double> target) noexcept;
+
   /// The velocity that left last, (dof), per second.
   std::span<const double> velocity() const noexcept { return velocity_; }
   /// The position that was commanded last (joint-position actions), (dof); NaN before the first.

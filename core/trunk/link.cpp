@@ -82,7 +82,7 @@ bool TrunkLink::receive(FeaturesReply& reply, base::Nanoseconds now) {
       if (info->protocol() != kWireProtocol || !info->id() ||
           info->id()->size() != std::tuple_size_v<base::Digest>)
         continue;
-      TrunkIdentity identity;
+      TrunkInfo identity;
       std::copy(info->id()->begin(), info->id()->end(), identity.id.begin());
       if (info->architecture()) identity.architecture = info->architecture()->str();
       if (info->backend()) identity.backend = info->backend()->str();

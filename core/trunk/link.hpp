@@ -18,7 +18,7 @@ class FlatBufferBuilder;
 namespace cambium::trunk {
 
 /// Who the trunk is, as it says itself.
-struct TrunkIdentity {
+struct TrunkInfo {
   base::Digest id{};
   std::string architecture, backend;
   std::uint32_t width = 0, blocks = 0, heads = 0, max_tokens = 0;
@@ -68,7 +68,7 @@ class TrunkLink {
   bool receive(FeaturesReply& reply, base::Nanoseconds now);
 
   /// Empty until the trunk has spoken.
-  const std::optional<TrunkIdentity>& identity() const noexcept { return identity_; }
+  const std::optional<TrunkInfo>& identity() const noexcept { return identity_; }
   /// It spoke within the last second.
   bool alive(base::Nanoseconds now) const noexcept;
 
@@ -78,7 +78,7 @@ class TrunkLink {
   transport::Socket socket_;
   std::string client_;
   std::unique_ptr<flatbuffers::FlatBufferBuilder> builder_;
-  std::optional<TrunkIdentity> identity_;
+  std::optional<TrunkInfo> identity_;
   base::Nanoseconds next_hello_ = 0, last_heard_ = 0;
 };
 

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <limits>
 
-#include "tests/unit/files/temporary.hpp"
+#include "tests/support/temporary.hpp"
 
 namespace cambium::nn {
 namespace {

@@ -6,7 +6,7 @@
 #include <limits>
 #include <random>
 
-#include "tests/unit/files/temporary.hpp"
+#include "tests/support/temporary.hpp"
 
 namespace cambium::nn {
 namespace {

@@ -4,7 +4,7 @@
 
 #include <cmath>
 
-#include "tests/unit/files/temporary.hpp"
+#include "tests/support/temporary.hpp"
 
 namespace cambium::nn {
 namespace {

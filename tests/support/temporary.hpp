@@ -1,4 +1,4 @@
-// tests/unit/files/temporary.hpp: a folder that goes away with the test, and files written byte by
+// tests/support/temporary.hpp: a folder that goes away with the test, and files written byte by
 // byte.
 #pragma once
 

@@ -1,0 +1,29 @@
+#include "examples/reach/kinematics.hpp"
+
+#include <algorithm>
+
+namespace cambium::reach {
+
+Kinematics::Kinematics(const ArmModel& model)
+    : model_(&model), data_(mj_makeData(&model.mujoco())), jacobian_(3 * model.dof()) {}
+
+Point Kinematics::tool(std::span<const double> q) {
+  std::copy(q.begin(), q.end(), data_->qpos);
+  mj_kinematics(&model_->mujoco(), data_.get());
+  const double* p = data_->site_xpos + 3 * model_->tool_site();
+  return {p[0], p[1], p[2]};
+}
+
+std::span<const double> Kinematics::jacobian() {
+  mj_comPos(&model_->mujoco(), data_.get());
+  mj_jacSite(&model_->mujoco(), data_.get(), jacobian_.data(), nullptr, model_->tool_site());
+  return jacobian_;
+}
+
+Point Kinematics::home_tool() {
+  std::vector<double> home;
+  for (const auto& joint : model_->joints()) home.push_back(joint.home);
+  return tool(home);
+}
+
+}  // namespace cambium::reach

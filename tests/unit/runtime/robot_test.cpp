@@ -1,0 +1,263 @@
+#include "core/runtime/robot.hpp"
+
+#include <gtest/gtest.h>
+
+#include <limits>
+
+#include "core/plugin/plugin_library.hpp"
+#include "tests/support/temporary.hpp"
+#include "tests/support/toy_files.hpp"
+
+namespace cambium::runtime {
+namespace {
+
+// A robot with a real plugin, bundle and policy; the test plays the io thread.
+class RobotTest : public testing::Test {
+ protected:
+  RobotTest() : robot_(3, "left", 1024, io_) {
+    trunk_id_ = test::write_toy_stock(folder_ / "stock.safetensors");
+    commit({.trunk_id = trunk_id_}, TOY_ARM, 1);
+  }
+
+  void commit(test::ToyBundle toy, const char* library_file, std::uint64_t number) {
+    const auto file = folder_ / ("bundle" + std::to_string(number) + ".safetensors");
+    test::write_toy_bundle(file, toy);
+    const auto stock = nn::Stock::open(folder_ / "stock.safetensors");
+    const auto bundle = nn::Bundle::open(file);
+    auto library = plugin::open_library(library_file, {.run_dir = folder_ / "run"});
+    ASSERT_TRUE(stock && bundle && library) << (library ? "" : library.error().message);
+    const auto body = (*library)->embodiment();
+    auto policy = Policy::make({.embodiment = *body,
+                                .stock = *stock,
+                                .bundle = *bundle,
+                                .stem_library = **library,
+                                .head_library = **library,
+                                .head = {}});
+    ASSERT_TRUE(policy) << policy.error().message;
+    std::vector<JointLimits> limits;
+    for (const auto& joint : body->joints) {
+      limits.push_back(
+          {joint.position_min, joint.position_max, joint.velocity_max, joint.acceleration_max});
+    }
+    const std::vector<std::uint32_t> sizes = {2, 3};
+    std::unique_ptr<Generation> next(
+        new Generation{.number = number,
+                       .body = 1,
+                       .embodiment = "toy_arm",
+                       .dof = 2,
+                       .period = 10 * base::kMillisecond,
+                       .max_observation_age = base::kSecond,
+                       .replan_every = 4,
+                       .policy = std::move(*policy),
+                       .window = ObservationWindow(sizes, 1),
+                       .player = ChunkPlayer(test::kToyHorizon, 2),
+                       .gate = SafetyGate(limits, ActionKind::joint_velocity, 0.01, {}),
+                       .ladder = FallbackLadder(limits, {}, ActionKind::joint_velocity, 0.01, {}),
+                       .chunk = std::vector<float>(test::kToyHorizon * 2),
+                       .safe_position = std::vector<float>(2),
+                       .lockstep = {.velocity = std::vector<double>(test::kToyHorizon * 2),
+                                    .target = std::vector<double>(test::kToyHorizon * 2)}});
+    robot_.commit(std::move(next));
+  }
+
+  void observe(float joint = 0, std::uint64_t body = 1, bool want_chunk = false) {
+    auto* frame = robot_.mailbox().observations.loan();
+    ASSERT_NE(frame, nullptr);
+    frame->body = body;
+    frame->sequence = ++sequence_;
+    frame->readable = base::monotonic_ns();
+    frame->want_chunk = want_chunk;
+    frame->episode_start = false;
+    frame->reading_count = 2;
+    frame->sizes[0] = 2;
+    frame->sizes[1] = 3;
+    for (int i = 0; i < 5; ++i) frame->values[static_cast<std::size_t>(i)] = joint;
+    robot_.mailbox().observations.publish();
+    robot_.handle_messages();
+  }
+
+  void answer(std::uint64_t request, std::uint64_t generation, Code code = Code::ok) {
+    auto* frame = robot_.mailbox().features.loan();
+    ASSERT_NE(frame, nullptr);
+    frame->request = request;
+    frame->generation = generation;
+    frame->code = code;
+    frame->count = 1;
+    frame->width = test::kToyWidth;
+    std::fill_n(frame->values.get(), test::kToyWidth, 0.0F);
+    robot_.mailbox().features.publish();
+    robot_.handle_messages();
+  }
+
+  // The next thing the robot sent; tests fail if it is of another kind.
+  OutFrame& next(OutFrame::Kind kind) {
+    if (taken_) robot_.mailbox().out.pop();
+    taken_ = true;
+    OutFrame* frame = robot_.mailbox().out.front();
+    if (!frame || frame->kind != kind)
+      throw std::logic_error("the robot sent nothing, or something else");
+    return *frame;
+  }
+  bool silent() {
+    if (std::exchange(taken_, false)) robot_.mailbox().out.pop();
+    return robot_.mailbox().out.front() == nullptr;
+  }
+
+  test::TemporaryFolder folder_;
+  std::string trunk_id_;
+  base::Waker io_;
+  Robot robot_;
+  std::uint64_t sequence_ = 0;
+  bool taken_ = false;
+};
+
+TEST_F(RobotTest, WaitsAtRestUntilTheFirstChunkIsThere) {
+  observe();
+  const OutFrame& action = next(OutFrame::Kind::action);
+  EXPECT_EQ(action.drive, Drive::waiting);
+  EXPECT_EQ(action.values[0], 0);
+  EXPECT_EQ(action.sequence, 1U);
+  const OutFrame& tokens = next(OutFrame::Kind::tokens);
+  EXPECT_EQ(tokens.rows, 2U);
+  EXPECT_EQ(tokens.columns, test::kToyWidth);
+  EXPECT_EQ(base::to_hex(tokens.trunk), trunk_id_);
+}
+
+TEST_F(RobotTest, PlaysTheChunkAndAsksForTheNextInTime) {
+  observe();
+  next(OutFrame::Kind::action);
+  answer(next(OutFrame::Kind::tokens).request, 1);
+  for (int tick = 1; tick <= 3; ++tick) {
+    observe();
+    const OutFrame& action = next(OutFrame::Kind::action);
+    EXPECT_EQ(action.drive, Drive::policy);
+    EXPECT_EQ(action.chunk_index, static_cast<unsigned>(tick))
+        << "row 0 belonged to the tick that waited";
+    EXPECT_NEAR(action.values[0], 0.1, 1e-6);
+    EXPECT_NEAR(action.values[1], -0.05, 1e-6);
+    EXPECT_TRUE(silent()) << "four ticks lie between two requests";
+  }
+  observe();
+  next(OutFrame::Kind::action);
+  next(OutFrame::Kind::tokens);
+}
+
+TEST_F(RobotTest, ClimbsTheLadderWhenTheTrunkFallsSilent) {
+  observe();
+  next(OutFrame::Kind::action);
+  answer(next(OutFrame::Kind::tokens).request, 1);
+  Drive last = Drive::policy;
+  for (int tick = 1; tick < 80; ++tick) {
+    observe();
+    while (robot_.mailbox().out.front()) {
+      const OutFrame& frame = *robot_.mailbox().out.front();
+      if (frame.kind == OutFrame::Kind::action) {
+        if (tick == 7) {
+          EXPECT_EQ(frame.drive, Drive::policy) << "the chunk is finished first";
+        }
+        if (tick == 8) {
+          EXPECT_EQ(frame.drive, Drive::hold);
+          EXPECT_EQ(frame.code, Code::timeout);
+        }
+        last = frame.drive;
+      }
+      robot_.mailbox().out.pop();
+    }
+  }
+  EXPECT_EQ(last, Drive::damped_stop);
+}
+
+TEST_F(RobotTest, DropsALateAnswerOfAnOldGeneration) {
+  observe();
+  next(OutFrame::Kind::action);
+  const auto request = next(OutFrame::Kind::tokens).request;
+  commit({.trunk_id = trunk_id_}, TOY_ARM_2, 2);
+  answer(request, 1);
+  observe();
+  EXPECT_EQ(next(OutFrame::Kind::action).drive, Drive::waiting);
+  EXPECT_EQ(robot_.counters().chunks.load(), 0U);
+}
+
+TEST_F(RobotTest, GoesOnWithTheOldChunkAfterASwapUntilTheNewGenerationSpeaks) {
+  observe();
+  next(OutFrame::Kind::action);
+  answer(next(OutFrame::Kind::tokens).request, 1);
+  observe();
+  EXPECT_NEAR(next(OutFrame::Kind::action).values[0], 0.1, 1e-6);
+  ASSERT_TRUE(silent());
+  commit({.trunk_id = trunk_id_}, TOY_ARM_2, 2);
+  observe();
+  const OutFrame& seam = next(OutFrame::Kind::action);
+  EXPECT_EQ(seam.generation, 2U);
+  EXPECT_EQ(seam.drive, Drive::policy);
+  EXPECT_NEAR(seam.values[0], 0.1, 1e-6) << "the unexecuted chunk was handed over";
+  answer(next(OutFrame::Kind::tokens).request, 2);
+  observe();
+  EXPECT_NEAR(next(OutFrame::Kind::action).values[0], 0.2, 1e-6)
+      << "the rebuilt head says twice as much";
+}
+
+TEST_F(RobotTest, RefusesAnObservationForAnotherBodyAndSaysSo) {
+  observe(0, /*body=*/7);
+  const OutFrame& notice = next(OutFrame::Kind::notice);
+  EXPECT_EQ(notice.code, Code::stale);
+  EXPECT_NE(std::string(notice.text.data()).find("'toy_arm'"), std::string::npos);
+  EXPECT_EQ(robot_.counters().ticks.load(), 0U);
+}
+
+TEST_F(RobotTest, HoldsOnAnObservationWithNan) {
+  observe();
+  next(OutFrame::Kind::action);
+  answer(next(OutFrame::Kind::tokens).request, 1);
+  observe(std::numeric_limits<float>::quiet_NaN());
+  const OutFrame& action = next(OutFrame::Kind::action);
+  EXPECT_EQ(action.drive, Drive::hold);
+  EXPECT_EQ(action.code, Code::not_finite);
+  EXPECT_EQ(action.values[0], 0);
+}
+
+TEST_F(RobotTest, RefusesReadingsOfTheWrongShapeNamingBoth) {
+  auto* frame = robot_.mailbox().observations.loan();
+  frame->body = 1;
+  frame->reading_count = 2;
+  frame->sizes[0] = 4;
+  robot_.mailbox().observations.publish();
+  robot_.handle_messages();
+  const OutFrame& notice = next(OutFrame::Kind::notice);
+  EXPECT_EQ(notice.code, Code::bad_data);
+  EXPECT_STREQ(notice.text.data(), "robot 'left': reading 0 has 4 numbers, its sensor has 2");
+}
+
+TEST_F(RobotTest, AnswersInLockstepWithAWholeGatedChunk) {
+  commit({.trunk_id = trunk_id_, .value = {5.0F, 0.0F}}, TOY_ARM, 2);
+  observe(0, 1, /*want_chunk=*/true);
+  EXPECT_EQ(robot_.mailbox().out.front()->kind, OutFrame::Kind::tokens) << "no action of its own";
+  answer(next(OutFrame::Kind::tokens).request, 2);
+  const OutFrame& chunk = next(OutFrame::Kind::chunk);
+  ASSERT_EQ(chunk.rows, test::kToyHorizon);
+  EXPECT_EQ(chunk.limited, 1U);
+  for (unsigned t = 0; t < test::kToyHorizon; ++t) {
+    const float want =
+        std::min(1.0F, 0.2F * static_cast<float>(t + 1));  // 20 per s^2, then the velocity limit
+    EXPECT_NEAR(chunk.values[std::size_t{t} * 2], want, 1e-5);
+  }
+  // The controller comes back at once: it has played one row, so the next chunk starts from there.
+  observe(0, 1, /*want_chunk=*/true);
+  answer(next(OutFrame::Kind::tokens).request, 2);
+  EXPECT_NEAR(next(OutFrame::Kind::chunk).values[0], 0.4, 1e-5);
+}
+
+TEST_F(RobotTest, KeepsTheChunkWhenTheHeadGivesNan) {
+  commit({.trunk_id = trunk_id_, .head = "nan"}, TOY_ARM, 2);
+  observe();
+  next(OutFrame::Kind::action);
+  answer(next(OutFrame::Kind::tokens).request, 2);
+  observe();
+  const OutFrame& action = next(OutFrame::Kind::action);
+  EXPECT_NE(action.drive, Drive::policy);
+  EXPECT_EQ(action.code, Code::not_finite);
+  EXPECT_EQ(robot_.counters().chunks.load(), 0U);
+}
+
+}  // namespace
+}  // namespace cambium::runtime

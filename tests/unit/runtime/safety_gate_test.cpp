@@ -1,0 +1,118 @@
+#include "core/runtime/safety_gate.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+#include <random>
+
+namespace cambium::runtime {
+namespace {
+
+constexpr double kDt = 0.01;
+constexpr JointLimits kJoint = {
+    .position_min = -1, .position_max = 1, .velocity_max = 2, .acceleration_max = 10};
+
+float pass_one(SafetyGate& gate, float action, float position) {
+  float value = action;
+  gate.pass({&value, 1}, {&position, 1});
+  return value;
+}
+
+TEST(SafetyGate, LetsAnActionWithinTheLimitsThroughUnchanged) {
+  SafetyGate gate({&kJoint, 1}, ActionKind::joint_velocity, kDt, {});
+  float action = 0.05F;
+  const float position = 0;
+  const auto verdict = gate.pass({&action, 1}, {&position, 1});
+  EXPECT_EQ(action, 0.05F);
+  EXPECT_EQ(verdict.code, Code::ok);
+  EXPECT_EQ(verdict.limited, 0U);
+}
+
+TEST(SafetyGate, LimitsAccelerationFromTheLastCommand) {
+  SafetyGate gate({&kJoint, 1}, ActionKind::joint_velocity, kDt, {});
+  EXPECT_NEAR(pass_one(gate, 1.0F, 0), 0.1, 1e-6);
+  EXPECT_NEAR(pass_one(gate, 1.0F, 0), 0.2, 1e-6);
+  EXPECT_NEAR(pass_one(gate, -1.0F, 0), 0.1, 1e-6);
+}
+
+TEST(SafetyGate, LimitsVelocity) {
+  SafetyGate gate({&kJoint, 1}, ActionKind::joint_velocity, kDt, {});
+  float last = 0;
+  for (int i = 0; i < 100; ++i) last = pass_one(gate, 50.0F, 0);
+  EXPECT_NEAR(last, 2.0, 1e-6);
+}
+
+TEST(SafetyGate, StopsBeforeThePositionLimitHoweverHardItIsPushed) {
+  SafetyGate gate({&kJoint, 1}, ActionKind::joint_velocity, kDt, {});
+  double position = 0;
+  for (int i = 0; i < 1000; ++i) {
+    position += pass_one(gate, 2.0F, static_cast<float>(position)) * kDt;
+    ASSERT_LE(position, 1.0 + 1e-6);
+  }
+  EXPECT_GT(position, 0.99);
+}
+
+TEST(SafetyGate, LeadsAJointBackThatIsBeyondItsLimit) {
+  SafetyGate gate({&kJoint, 1}, ActionKind::joint_velocity, kDt, {});
+  EXPECT_LE(pass_one(gate, 1.0F, 1.2F), 0.0F);
+  EXPECT_LT(pass_one(gate, -1.0F, 1.2F), 0.0F);
+}
+
+TEST(SafetyGate, BringsTheRobotToRestOnNan) {
+  SafetyGate gate({&kJoint, 1}, ActionKind::joint_velocity, kDt, {});
+  for (int i = 0; i < 3; ++i) pass_one(gate, 1.0F, 0);
+  float action = std::numeric_limits<float>::quiet_NaN();
+  const float position = 0;
+  const auto verdict = gate.pass({&action, 1}, {&position, 1});
+  EXPECT_EQ(verdict.code, Code::not_finite);
+  EXPECT_EQ(verdict.limited, 1U);
+  EXPECT_NEAR(action, 0.2, 1e-6);
+}
+
+TEST(SafetyGate, RefusesInsteadOfClampingWhenToldTo) {
+  SafetyGate gate({&kJoint, 1}, ActionKind::joint_velocity, kDt, {.policy = GatePolicy::refuse});
+  EXPECT_EQ(pass_one(gate, 5.0F, 0), 0.0F);
+}
+
+TEST(SafetyGate, GoesOnFromTheLastCommandOfTheGenerationBefore) {
+  SafetyGate old({&kJoint, 1}, ActionKind::joint_velocity, kDt, {});
+  for (int i = 0; i < 5; ++i) pass_one(old, 1.0F, 0);
+  SafetyGate next({&kJoint, 1}, ActionKind::joint_velocity, kDt, {});
+  next.take_over(old);
+  EXPECT_NEAR(pass_one(next, -1.0F, 0), 0.4, 1e-6)
+      << "the first action lies within one limiter step of the last";
+}
+
+// Whatever is asked for, by whichever kind of action: no limit is broken by what leaves.
+TEST(SafetyGate, NothingThatBreaksALimitLeaves) {
+  std::mt19937 random(1);
+  std::normal_distribution<float> wild(0, 20);
+  for (const ActionKind kind : {ActionKind::joint_velocity, ActionKind::joint_position}) {
+    for (int run = 0; run < 50; ++run) {
+      std::uniform_real_distribution<double> some(0.2, 5);
+      const JointLimits joint = {-some(random), some(random), some(random), 4 * some(random)};
+      SafetyGate gate({&joint, 1}, kind, kDt, {});
+      double position = 0, velocity = 0;
+      for (int i = 0; i < 400; ++i) {
+        float asked = wild(random);
+        if (i % 97 == 0) asked = std::numeric_limits<float>::infinity();
+        if (i % 89 == 0) asked = std::numeric_limits<float>::quiet_NaN();
+        const float out = pass_one(gate, asked, static_cast<float>(position));
+        ASSERT_TRUE(std::isfinite(out));
+        const double v = kind == ActionKind::joint_velocity ? out : (out - position) / kDt;
+        const double grain =
+            kind == ActionKind::joint_velocity ? 1e-9 : 1e-6 / kDt;  // f32 of a position
+        ASSERT_LE(std::abs(v), joint.velocity_max + grain);
+        ASSERT_LE(std::abs(v - velocity), joint.acceleration_max * kDt + 1e-6 + 2 * grain);
+        position += v * kDt;
+        velocity = v;
+        ASSERT_LE(position, joint.position_max + 1e-5);
+        ASSERT_GE(position, joint.position_min - 1e-5);
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace cambium::runtime
