@@ -60,7 +60,7 @@ class TrunkServerTest : public testing::Test {
     RequestQueue queue(1);
     auto request = std::make_unique<Request>();
     request->count = message.count;
-    request->pooling = static_cast<Pooling>(message.pooling);
+    request->pooling = static_cast<nn::Pooling>(message.pooling);
     request->tokens = message.values;
     queue.push(request);
     batch.fill(queue);
@@ -106,7 +106,7 @@ TEST_F(TrunkServerTest, EchoesTheRequestAndTellsItsCost) {
   auto server = start();
   TrunkCaller caller(server.endpoint());
   auto message = tokens_message(42, 5, kWidth);
-  message.pooling = static_cast<std::uint8_t>(Pooling::mean);
+  message.pooling = static_cast<std::uint8_t>(nn::Pooling::mean);
   caller.send(message.bytes());
   const auto* features = caller.receive_features();
   EXPECT_EQ(features->request(), 42u);
