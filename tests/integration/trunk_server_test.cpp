@@ -9,6 +9,7 @@
 
 #include "core/trunk/server.hpp"
 #include "tests/support/fake_model.hpp"
+#include "tests/support/temporary.hpp"
 #include "tests/support/tokens.hpp"
 #include "tests/support/trunk_caller.hpp"
 
@@ -23,14 +24,7 @@ constexpr std::uint32_t kWidth = 4;
 
 class TrunkServerTest : public testing::Test {
  protected:
-  TrunkServerTest() {
-    char name[] = "/tmp/cambium_trunk_XXXXXX";
-    directory_ = ::mkdtemp(name);
-  }
-  ~TrunkServerTest() override {
-    gate_.open();
-    std::filesystem::remove_all(directory_);
-  }
+  ~TrunkServerTest() override { gate_.open(); }
 
   std::string endpoint() const { return "ipc://" + (directory_ / "trunk").string(); }
   ServerOptions options() const { return {endpoint(), 16, 8, 32}; }
@@ -70,7 +64,8 @@ class TrunkServerTest : public testing::Test {
   }
 
   test::Gate gate_;
-  std::filesystem::path directory_;
+  test::TemporaryFolder folder_;
+  const std::filesystem::path directory_ = folder_.path();
 };
 
 TEST_F(TrunkServerTest, AnswersHelloWithWhoItIs) {

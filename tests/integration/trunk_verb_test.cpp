@@ -5,8 +5,9 @@
 #include <fstream>
 
 #include "tests/support/child_process.hpp"
-#include "tests/support/tiny_stock.hpp"
+#include "tests/support/temporary.hpp"
 #include "tests/support/tokens.hpp"
+#include "tests/support/toy_files.hpp"
 #include "tests/support/trunk_caller.hpp"
 
 namespace cambium {
@@ -18,12 +19,9 @@ using testing::HasSubstr;
 class TrunkVerb : public testing::Test {
  protected:
   TrunkVerb() {
-    char name[] = "/tmp/cambium_verb_XXXXXX";
-    directory_ = ::mkdtemp(name);
     ::setenv("XDG_RUNTIME_DIR", directory_.c_str(), 1);
-    id_ = test::write_tiny_stock(directory_ / "stock.safetensors").trunk_id();
+    id_ = test::write_toy_stock(directory_ / "stock.safetensors");
   }
-  ~TrunkVerb() override { std::filesystem::remove_all(directory_); }
 
   std::vector<std::string> command(std::vector<std::string> arguments) const {
     std::vector<std::string> all{CAMBIUM_PROGRAM, "trunk"};
@@ -32,28 +30,29 @@ class TrunkVerb : public testing::Test {
   }
   std::string socket() const { return (directory_ / "cambium/trunk").string(); }
 
-  std::filesystem::path directory_;
+  test::TemporaryFolder folder_;
+  const std::filesystem::path directory_ = folder_.path();
   std::string id_;
 };
 
 TEST_F(TrunkVerb, ServesAStockUntilItIsToldToStopAndLeavesNoFile) {
   for (const int number : {SIGTERM, SIGINT}) {
     ChildProcess trunk(command({"--stock", "stock.safetensors"}), directory_);
-    EXPECT_EQ(trunk.line(),
-              "trunk " + id_.substr(0, 16) +
-                  ": hpt, 2 blocks of width 16, 0.0 MB, onednn on 1 thread, at ipc://" + socket());
+    EXPECT_EQ(trunk.line(), "trunk " + id_.substr(0, 16) +
+                                ": hpt, 1 x 8 wide, 0.0 MB, onednn on 1 thread, at ipc://" +
+                                socket());
     test::TrunkCaller caller("ipc://" + socket());
     caller.send_hello();
     ASSERT_TRUE(caller.receive());
     ASSERT_NE(caller.trunk_info(), nullptr);
     const auto* id = caller.trunk_info()->id();
-    auto message = test::tokens_message(5, 3, test::kTinyWidth);
+    auto message = test::tokens_message(5, 3, test::kToyWidth);
     message.trunk.assign(id->begin(), id->end());
     message.pooling = 1;
     caller.send(message.bytes());
     const auto* features = caller.receive_features();
     EXPECT_EQ(features->code(), 0u);
-    EXPECT_EQ(features->values()->size(), test::kTinyWidth);
+    EXPECT_EQ(features->values()->size(), test::kToyWidth);
     trunk.signal(number);
     EXPECT_EQ(trunk.line(),
               "stopped: 1 requests in 1 passes, 0 refused as busy, 0 too late, 0 refused");
@@ -69,7 +68,7 @@ TEST_F(TrunkVerb, BackendsAgree) {
     ChildProcess trunk(command({"--stock", "stock.safetensors", "--backend", backend}), directory_);
     EXPECT_THAT(trunk.line(), HasSubstr(backend));
     test::TrunkCaller caller("ipc://" + socket());
-    auto message = test::tokens_message(5, 7, test::kTinyWidth);
+    auto message = test::tokens_message(5, 7, test::kToyWidth);
     const auto id = base::from_hex(id_);
     message.trunk.assign(id.begin(), id.end());
     caller.send(message.bytes());
