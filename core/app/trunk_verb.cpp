@@ -133,7 +133,7 @@ void say_ready(const Options& options, const config::TrunkConfig& trunk, const n
                     {"stock", trunk.stock.string()},
                     {"pid", ::getpid()}};
   say(options, object,
-      fmt::format("trunk {}: {}, {} blocks of width {}, {:.1f} MB, {} on {} thread{}, at {}",
+      fmt::format("trunk {}: {}, {} x {} wide, {:.1f} MB, {} on {} thread{}, at {}",
                   stock.trunk_id().substr(0, 16), model.architecture, model.blocks, model.width,
                   static_cast<double>(model.weight_bytes) * 1e-6, backend_name(trunk.backend),
                   trunk.threads, trunk.threads == 1 ? "" : "s", endpoint));

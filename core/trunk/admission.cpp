@@ -58,9 +58,9 @@ Result<void> Admission::admit(const wire::Tokens& tokens, base::Nanoseconds now,
     return Error{Code::bad_data, fmt::format("pooling {}, expected 0 to {}",
                                              static_cast<unsigned>(tokens.pooling()),
                                              static_cast<unsigned>(wire::Pooling::MAX))};
-  request.pooling = static_cast<Pooling>(tokens.pooling());
+  request.pooling = static_cast<nn::Pooling>(tokens.pooling());
   request.pooled = tokens.pooled();
-  if (request.pooling == Pooling::action_token &&
+  if (request.pooling == nn::Pooling::action_token &&
       (request.pooled == 0 || request.pooled > tokens.count()))
     return Error{Code::bad_data,
                  fmt::format("{} action tokens, expected 1 to {}", request.pooled, tokens.count())};

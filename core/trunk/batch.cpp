@@ -1,5 +1,8 @@
 #include "core/trunk/batch.hpp"
 
+#include <algorithm>
+
+#include "core/nn/pooling.hpp"
 #include "core/trunk/finite.hpp"
 
 namespace cambium::trunk {
@@ -9,6 +12,7 @@ Batch::Batch(BatchLimits limits, std::uint32_t width)
       width_(width),
       positions_(limits.max_tokens, width),
       rows_(std::size_t{limits.rows} * width),
+      pooled_(std::size_t{limits.rows} * width),
       status_(limits.robots),
       features_(limits.robots) {
   requests_.reserve(limits.robots);
@@ -27,24 +31,36 @@ void Batch::fill(RequestQueue& queue) noexcept {
 }
 
 void Batch::pack() noexcept {
-  for (std::size_t i = 0; i < requests_.size(); ++i)
-    positions_.add(requests_[i]->tokens.data(), segments_[i].rows,
-                   rows_.data() + std::size_t{segments_[i].first_row} * width_);
+  for (std::size_t i = 0; i < requests_.size(); ++i) {
+    const auto& tokens = requests_[i]->tokens;
+    float* rows = rows_.data() + std::size_t{segments_[i].first_row} * width_;
+    std::copy(tokens.begin(), tokens.end(), rows);
+    nn::add_sinusoid(positions_, rows, segments_[i].rows);
+  }
+}
+
+void Batch::pool() noexcept {
+  float* out = pooled_.data();  // no pooling makes more rows than it was given
+  for (std::size_t i = 0; i < requests_.size(); ++i) {
+    const Request& request = *requests_[i];
+    const float* rows = rows_.data() + std::size_t{segments_[i].first_row} * width_;
+    nn::pool(request.pooling, rows, request.count, width_, request.pooled, out);
+    const auto count = nn::pooled_rows(request.pooling, request.count, request.pooled);
+    features_[i] = {out, count, width_};
+    const std::size_t size = std::size_t{count} * width_;
+    status_[i] = all_finite(out, size) ? Status() : Status(Code::not_finite);
+    out += size;
+  }
 }
 
 void Batch::run(TrunkModel& model) noexcept {
   started_ = base::monotonic_ns();
   pack();
   const Status forward = model.forward(segments_, rows_.data());
-  for (std::size_t i = 0; i < requests_.size(); ++i) {
-    const Request& request = *requests_[i];
-    float* rows = rows_.data() + std::size_t{segments_[i].first_row} * width_;
-    features_[i] = pool(request.pooling, request.pooled, rows, request.count, width_);
-    status_[i] = forward;
-    const FeaturesView& pooled = features_[i];
-    if (forward.ok() && !all_finite(pooled.data, std::size_t{pooled.count} * width_))
-      status_[i] = Code::not_finite;
-  }
+  if (forward.ok())
+    pool();
+  else
+    std::fill(status_.begin(), status_.end(), forward);
   computed_for_ = base::monotonic_ns() - started_;
 }
 

@@ -7,6 +7,7 @@
 
 #include "cambium/frame.hpp"
 #include "cambium/status.hpp"
+#include "core/nn/sinusoid.hpp"
 #include "core/trunk/model.hpp"
 #include "core/trunk/queue.hpp"
 #include "core/trunk/request.hpp"
@@ -47,13 +48,15 @@ class Batch {
 
  private:
   void pack() noexcept;
+  void pool() noexcept;
 
   BatchLimits limits_;
   std::uint32_t width_;
-  PositionTable positions_;
+  nn::SinusoidTable positions_;
   std::vector<RequestPtr> requests_;
   std::vector<Segment> segments_;
-  std::vector<float> rows_;  // (limits.rows, width)
+  std::vector<float> rows_;    // (limits.rows, width)
+  std::vector<float> pooled_;  // (limits.rows, width)
   std::vector<Status> status_;
   std::vector<FeaturesView> features_;
   base::Nanoseconds started_ = 0, computed_for_ = 0;

@@ -71,7 +71,7 @@ std::span<const std::byte> Replies::notice(const Error& error, const Request* re
   return transport::bytes_of(builder_);
 }
 
-std::span<const std::byte> Replies::trunk_info(const TrunkIdentity& identity,
+std::span<const std::byte> Replies::trunk_info(const ServerIdentity& identity,
                                                const ModelInfo& model, std::uint64_t served) {
   builder_.Clear();
   const auto id = builder_.CreateVector(identity.id.data(), identity.id.size());

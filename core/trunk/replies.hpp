@@ -17,7 +17,7 @@
 namespace cambium::trunk {
 
 /// Who a trunk is, beside what its model knows of itself.
-struct TrunkIdentity {
+struct ServerIdentity {
   base::Digest id{};             ///< SHA-256 of shape and weights
   std::string backend;           ///< "onednn" or "eigen"
   std::uint32_t max_tokens = 0;  ///< of one request
@@ -42,7 +42,7 @@ class Replies {
   std::span<const std::byte> refusal(const Request& request, Code code);
   /// A refusal in a sentence; `request` may be null if the bytes never became one.
   std::span<const std::byte> notice(const Error& error, const Request* request);
-  std::span<const std::byte> trunk_info(const TrunkIdentity& identity, const ModelInfo& model,
+  std::span<const std::byte> trunk_info(const ServerIdentity& identity, const ModelInfo& model,
                                         std::uint64_t served);
 
  private:

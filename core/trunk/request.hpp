@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "core/base/clock.hpp"
+#include "core/nn/pooling.hpp"
 #include "core/transport/socket.hpp"
-#include "core/trunk/pooling.hpp"
 
 namespace cambium::trunk {
 
@@ -23,8 +23,8 @@ struct Request {
   std::uint64_t generation = 0;  ///< echoed
   base::Nanoseconds arrived = 0;
   base::Nanoseconds deadline = kNoDeadline;  ///< of the answer
-  Pooling pooling = Pooling::none;
-  std::uint32_t pooled = 0;   ///< rows to return for Pooling::action_token
+  nn::Pooling pooling = nn::Pooling::none;
+  std::uint32_t pooled = 0;   ///< rows to return for nn::Pooling::action_token
   std::uint32_t count = 0;    ///< tokens
   std::vector<float> tokens;  ///< (count, width) row-major
   std::uint64_t order = 0;    ///< of arrival; the queue's, to keep equal deadlines in order

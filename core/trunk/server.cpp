@@ -30,7 +30,7 @@ std::uint32_t ServerOptions::max_rows() const noexcept {
 
 class TrunkServer::Impl {
  public:
-  Impl(ServerOptions options, TrunkIdentity identity, std::unique_ptr<TrunkModel> model)
+  Impl(ServerOptions options, ServerIdentity identity, std::unique_ptr<TrunkModel> model)
       : options_(std::move(options)),
         identity_(std::move(identity)),
         model_(std::move(model)),
@@ -219,7 +219,7 @@ class TrunkServer::Impl {
   }
 
   ServerOptions options_;
-  TrunkIdentity identity_;
+  ServerIdentity identity_;
   std::unique_ptr<TrunkModel> model_;
   // The io thread's.
   Admission admission_;
@@ -237,7 +237,7 @@ class TrunkServer::Impl {
   std::thread io_;
 };
 
-Result<TrunkServer> TrunkServer::start(ServerOptions options, TrunkIdentity identity,
+Result<TrunkServer> TrunkServer::start(ServerOptions options, ServerIdentity identity,
                                        std::unique_ptr<TrunkModel> model) {
   identity.max_tokens = options.max_tokens;
   auto impl = std::make_unique<Impl>(std::move(options), std::move(identity), std::move(model));

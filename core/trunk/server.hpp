@@ -42,7 +42,7 @@ struct ServerStats {
 class TrunkServer {
  public:
   /// Returns when the endpoint is bound, or says why it is not. [setup]
-  static Result<TrunkServer> start(ServerOptions options, TrunkIdentity identity,
+  static Result<TrunkServer> start(ServerOptions options, ServerIdentity identity,
                                    std::unique_ptr<TrunkModel> model);
   TrunkServer(TrunkServer&&) noexcept;
   TrunkServer& operator=(TrunkServer&&) noexcept;

@@ -9,6 +9,7 @@
 
 #include "core/trunk/server.hpp"
 #include "tests/support/fake_model.hpp"
+#include "tests/support/temporary.hpp"
 #include "tests/support/tokens.hpp"
 #include "tests/support/trunk_caller.hpp"
 
@@ -23,14 +24,7 @@ constexpr std::uint32_t kWidth = 4;
 
 class TrunkServerTest : public testing::Test {
  protected:
-  TrunkServerTest() {
-    char name[] = "/tmp/cambium_trunk_XXXXXX";
-    directory_ = ::mkdtemp(name);
-  }
-  ~TrunkServerTest() override {
-    gate_.open();
-    std::filesystem::remove_all(directory_);
-  }
+  ~TrunkServerTest() override { gate_.open(); }
 
   std::string endpoint() const { return "ipc://" + (directory_ / "trunk").string(); }
   ServerOptions options() const { return {endpoint(), 16, 8, 32}; }
@@ -60,7 +54,7 @@ class TrunkServerTest : public testing::Test {
     RequestQueue queue(1);
     auto request = std::make_unique<Request>();
     request->count = message.count;
-    request->pooling = static_cast<Pooling>(message.pooling);
+    request->pooling = static_cast<nn::Pooling>(message.pooling);
     request->tokens = message.values;
     queue.push(request);
     batch.fill(queue);
@@ -70,7 +64,8 @@ class TrunkServerTest : public testing::Test {
   }
 
   test::Gate gate_;
-  std::filesystem::path directory_;
+  test::TemporaryFolder folder_;
+  const std::filesystem::path directory_ = folder_.path();
 };
 
 TEST_F(TrunkServerTest, AnswersHelloWithWhoItIs) {
@@ -106,7 +101,7 @@ TEST_F(TrunkServerTest, EchoesTheRequestAndTellsItsCost) {
   auto server = start();
   TrunkCaller caller(server.endpoint());
   auto message = tokens_message(42, 5, kWidth);
-  message.pooling = static_cast<std::uint8_t>(Pooling::mean);
+  message.pooling = static_cast<std::uint8_t>(nn::Pooling::mean);
   caller.send(message.bytes());
   const auto* features = caller.receive_features();
   EXPECT_EQ(features->request(), 42u);

@@ -29,7 +29,7 @@ TEST(Admission, CopiesWhatFits) {
   EXPECT_EQ(request.generation, 3u);
   EXPECT_EQ(request.arrived, 1000);
   EXPECT_EQ(request.deadline, 21'000);
-  EXPECT_EQ(request.pooling, Pooling::action_token);
+  EXPECT_EQ(request.pooling, nn::Pooling::action_token);
   EXPECT_EQ(request.pooled, 2u);
   EXPECT_EQ(request.count, 2u);
   EXPECT_EQ(request.tokens, message.values);

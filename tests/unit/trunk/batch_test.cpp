@@ -13,7 +13,8 @@ namespace {
 
 constexpr std::uint32_t kWidth = 6;
 
-RequestPtr request(std::uint64_t number, std::uint32_t count, Pooling pooling = Pooling::none) {
+RequestPtr request(std::uint64_t number, std::uint32_t count,
+                   nn::Pooling pooling = nn::Pooling::none) {
   auto made = std::make_unique<Request>();
   made->request = number;
   made->count = count;
@@ -31,7 +32,7 @@ std::vector<float> values(const FeaturesView& view) {
   return {view.data, view.data + std::size_t{view.count} * view.width};
 }
 
-std::vector<float> alone(std::uint64_t number, std::uint32_t count, Pooling pooling) {
+std::vector<float> alone(std::uint64_t number, std::uint32_t count, nn::Pooling pooling) {
   test::FakeModel model(kWidth);
   RequestQueue queue(1);
   push(queue, request(number, count, pooling));
@@ -44,8 +45,8 @@ std::vector<float> alone(std::uint64_t number, std::uint32_t count, Pooling pool
 
 TEST(Batch, RobotsOfDifferentKindsGetTheSameNumbersAsAlone) {
   const std::uint32_t counts[] = {5, 1, 32, 7, 2};
-  const Pooling poolings[] = {Pooling::mean, Pooling::none, Pooling::max, Pooling::last,
-                              Pooling::action_token};
+  const nn::Pooling poolings[] = {nn::Pooling::mean, nn::Pooling::none, nn::Pooling::max,
+                                  nn::Pooling::last, nn::Pooling::action_token};
   RequestQueue queue(8);
   for (std::uint64_t i = 0; i < 5; ++i) push(queue, request(i, counts[i], poolings[i]));
   test::FakeModel model(kWidth);
@@ -102,10 +103,10 @@ TEST(Batch, IsReadyForTheNextOneAfterClear) {
   test::FakeModel model(kWidth);
   Batch batch({16, 64, 32}, kWidth);
   for (std::uint64_t i = 1; i < 4; ++i) {
-    push(queue, request(i, 9, Pooling::mean));
+    push(queue, request(i, 9, nn::Pooling::mean));
     batch.fill(queue);
     batch.run(model);
-    EXPECT_EQ(values(batch.features(0)), alone(i, 9, Pooling::mean));
+    EXPECT_EQ(values(batch.features(0)), alone(i, 9, nn::Pooling::mean));
     batch.clear();
     EXPECT_TRUE(batch.empty());
   }

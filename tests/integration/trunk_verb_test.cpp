@@ -1,0 +1,160 @@
+#include <gmock/gmock.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+
+#include "tests/support/child_process.hpp"
+#include "tests/support/temporary.hpp"
+#include "tests/support/tokens.hpp"
+#include "tests/support/toy_files.hpp"
+#include "tests/support/trunk_caller.hpp"
+
+namespace cambium {
+namespace {
+
+using test::ChildProcess;
+using testing::HasSubstr;
+
+class TrunkVerb : public testing::Test {
+ protected:
+  TrunkVerb() {
+    ::setenv("XDG_RUNTIME_DIR", directory_.c_str(), 1);
+    id_ = test::write_toy_stock(directory_ / "stock.safetensors");
+  }
+
+  std::vector<std::string> command(std::vector<std::string> arguments) const {
+    std::vector<std::string> all{CAMBIUM_PROGRAM, "trunk"};
+    all.insert(all.end(), arguments.begin(), arguments.end());
+    return all;
+  }
+  std::string socket() const { return (directory_ / "cambium/trunk").string(); }
+
+  test::TemporaryFolder folder_;
+  const std::filesystem::path directory_ = folder_.path();
+  std::string id_;
+};
+
+TEST_F(TrunkVerb, ServesAStockUntilItIsToldToStopAndLeavesNoFile) {
+  for (const int number : {SIGTERM, SIGINT}) {
+    ChildProcess trunk(command({"--stock", "stock.safetensors"}), directory_);
+    EXPECT_EQ(trunk.line(), "trunk " + id_.substr(0, 16) +
+                                ": hpt, 1 x 8 wide, 0.0 MB, onednn on 1 thread, at ipc://" +
+                                socket());
+    test::TrunkCaller caller("ipc://" + socket());
+    caller.send_hello();
+    ASSERT_TRUE(caller.receive());
+    ASSERT_NE(caller.trunk_info(), nullptr);
+    const auto* id = caller.trunk_info()->id();
+    auto message = test::tokens_message(5, 3, test::kToyWidth);
+    message.trunk.assign(id->begin(), id->end());
+    message.pooling = 1;
+    caller.send(message.bytes());
+    const auto* features = caller.receive_features();
+    EXPECT_EQ(features->code(), 0u);
+    EXPECT_EQ(features->values()->size(), test::kToyWidth);
+    trunk.signal(number);
+    EXPECT_EQ(trunk.line(),
+              "stopped: 1 requests in 1 passes, 0 refused as busy, 0 too late, 0 refused");
+    EXPECT_EQ(trunk.wait(), 0);
+    EXPECT_EQ(trunk.error(), "");
+    EXPECT_TRUE(std::filesystem::is_empty(directory_ / "cambium"));
+  }
+}
+
+TEST_F(TrunkVerb, BackendsAgree) {
+  std::vector<std::vector<float>> results;
+  for (const char* backend : {"onednn", "eigen"}) {
+    ChildProcess trunk(command({"--stock", "stock.safetensors", "--backend", backend}), directory_);
+    EXPECT_THAT(trunk.line(), HasSubstr(backend));
+    test::TrunkCaller caller("ipc://" + socket());
+    auto message = test::tokens_message(5, 7, test::kToyWidth);
+    const auto id = base::from_hex(id_);
+    message.trunk.assign(id.begin(), id.end());
+    caller.send(message.bytes());
+    results.push_back(test::values(*caller.receive_features()));
+  }
+  EXPECT_THAT(results[0], testing::Pointwise(testing::FloatNear(1e-4f), results[1]));
+}
+
+TEST_F(TrunkVerb, TakesTheConfigAndLetsOptionsWin) {
+  std::ofstream(directory_ / "cambium.toml")
+      << "[trunk]\nstock = 'stock.safetensors'\nendpoint = 'ipc://here'\nbackend = 'eigen'\n";
+  ChildProcess trunk(command({"--endpoint", "ipc://there", "--json"}), directory_);
+  const std::string line = trunk.line();
+  EXPECT_THAT(line, HasSubstr(R"("event":"ready")"));
+  EXPECT_THAT(line, HasSubstr("\"trunk\":\"" + id_ + "\""));
+  EXPECT_THAT(line, HasSubstr(R"("backend":"eigen")"));
+  EXPECT_THAT(line, HasSubstr("\"endpoint\":\"ipc://" + (directory_ / "there").string() + "\""));
+  trunk.signal(SIGTERM);
+  EXPECT_THAT(trunk.line(), HasSubstr(R"("event":"stopped")"));
+  EXPECT_EQ(trunk.wait(), 0);
+}
+
+TEST_F(TrunkVerb, ExplainsWhoSetWhatAndRunsNothing) {
+  std::ofstream(directory_ / "cambium.toml") << "[trunk]\nqueue = 7\n";
+  ChildProcess trunk(command({"--explain", "--threads", "2"}), directory_);
+  EXPECT_EQ(trunk.line(), "endpoint    default  ipc://" + socket());
+  EXPECT_EQ(trunk.line(),
+            "stock       default  " + (directory_ / "models/stock.safetensors").string());
+  EXPECT_EQ(trunk.line(), "backend     default  onednn");
+  EXPECT_EQ(trunk.line(), "threads     option   2");
+  EXPECT_EQ(trunk.line(), "queue       config   7");
+  EXPECT_EQ(trunk.wait(), 0);
+  EXPECT_FALSE(std::filesystem::exists(directory_ / "cambium"));
+}
+
+TEST_F(TrunkVerb, EndpointOfARunningTrunkIsRefused) {
+  ChildProcess first(command({"--stock", "stock.safetensors"}), directory_);
+  ASSERT_NE(first.line(), "");
+  ChildProcess second(command({"--stock", "stock.safetensors"}), directory_);
+  EXPECT_EQ(second.wait(), 1);
+  EXPECT_EQ(second.error(), "cambium trunk: endpoint 'ipc://" + socket() +
+                                "' is taken by a running process; stop it or choose another "
+                                "endpoint\n");
+  test::TrunkCaller caller("ipc://" + socket());
+  caller.settle();
+}
+
+TEST_F(TrunkVerb, AKilledTrunkIsInNobodysWay) {
+  {
+    ChildProcess first(command({"--stock", "stock.safetensors"}), directory_);
+    ASSERT_NE(first.line(), "");
+    first.signal(SIGKILL);
+    EXPECT_EQ(first.wait(), -SIGKILL);
+  }
+  EXPECT_TRUE(std::filesystem::exists(socket()));
+  ChildProcess second(command({"--stock", "stock.safetensors"}), directory_);
+  EXPECT_NE(second.line(), "");
+  test::TrunkCaller caller("ipc://" + socket());
+  caller.settle();
+}
+
+TEST_F(TrunkVerb, SaysWhatIsWrongWithItsInput) {
+  std::ofstream(directory_ / "bad.toml") << "[trunk]\nqeue = 7\n";
+  struct Case {
+    std::vector<std::string> arguments;
+    int exit_code;
+    std::string sentence;
+  };
+  const Case cases[] = {
+      {{"--stock", "none.safetensors"}, 2, "none.safetensors"},
+      {{"--config", "none.toml"}, 2, "config file 'none.toml': No such file or directory"},
+      {{"--config", "bad.toml"},
+       2,
+       "bad.toml:2:1: key 'qeue' in [trunk]: unknown (did you mean 'queue'?)"},
+      {{"--endpoint", "tcp://0.0.0.0:5"},
+       2,
+       "option --endpoint: 'tcp://0.0.0.0:5' is not loopback"},
+      {{"--backend", "cuda"}, 2, "cuda"},
+      {{"--threads", "0"}, 2, "--threads"},
+  };
+  for (const auto& wrong : cases) {
+    ChildProcess trunk(command(wrong.arguments), directory_);
+    EXPECT_THAT(trunk.error(), HasSubstr(wrong.sentence));
+    EXPECT_EQ(trunk.wait(), wrong.exit_code) << wrong.sentence;
+  }
+}
+
+}  // namespace
+}  // namespace cambium
