@@ -14,6 +14,7 @@ function(cambium_library)
     target_link_libraries(cambium_${arg_NAME} INTERFACE ${arg_DEPS})
   endif()
   add_library(cambium::${arg_NAME} ALIAS cambium_${arg_NAME})
+  set_property(GLOBAL APPEND PROPERTY CAMBIUM_LIBRARIES ${arg_NAME})  # cmake/install.cmake chooses the SDK's
 endfunction()
 
 # cambium_program(NAME cambium SRCS … DEPS …): an executable in <build>/bin.

@@ -14,12 +14,7 @@ pkg_check_modules(urdfdom REQUIRED IMPORTED_TARGET urdfdom)     # cambium new --
 find_path(CLI11_INCLUDE_DIR CLI/CLI.hpp REQUIRED)
 find_path(NLOHMANN_JSON_INCLUDE_DIR nlohmann/json.hpp REQUIRED)
 if(CAMBIUM_ONEDNN)
-  # core/nn. Not find_package(dnnl): Debian's config file insists on OpenCL headers that a CPU build never needs.
-  find_library(DNNL_LIBRARY dnnl REQUIRED)
-  find_path(DNNL_INCLUDE_DIR oneapi/dnnl/dnnl.hpp REQUIRED)
-  add_library(DNNL::dnnl UNKNOWN IMPORTED)
-  set_target_properties(DNNL::dnnl PROPERTIES IMPORTED_LOCATION ${DNNL_LIBRARY}
-    INTERFACE_INCLUDE_DIRECTORIES ${DNNL_INCLUDE_DIR})
+  include(cambium_onednn)              # core/nn, core/learn
 endif()
 if(CAMBIUM_MUJOCO)
   find_package(mujoco REQUIRED)        # examples/reach

@@ -10,7 +10,10 @@ int main(int argc, char** argv) {
   int exit_code = 0;
   const cambium::app::AddVerb verbs[] = {
       cambium::app::add_host,
+      cambium::app::add_trunk,
       cambium::app::add_admin,
+      cambium::app::add_new,
+      cambium::app::add_check,
   };
   for (const auto add : verbs) add(program, exit_code);
   try {

@@ -2,6 +2,8 @@
 
 #include <sodium.h>
 
+#include <charconv>
+
 namespace cambium::base {
 
 struct Sha256::State {
@@ -37,6 +39,16 @@ std::string to_hex(const Digest& digest) {
     text += kDigits[byte & 15];
   }
   return text;
+}
+
+Digest from_hex(std::string_view hex) {
+  Digest digest{};
+  if (hex.size() != 2 * digest.size()) return digest;
+  for (std::size_t i = 0; i < digest.size(); ++i) {
+    const char* pair = hex.data() + 2 * i;
+    if (std::from_chars(pair, pair + 2, digest[i], 16).ptr != pair + 2) return {};
+  }
+  return digest;
 }
 
 }  // namespace cambium::base

@@ -29,4 +29,7 @@ class Sha256 {
 /// 64 lower-case hex digits.
 std::string to_hex(const Digest& digest);
 
+/// The other way; all zeros if `hex` is not 64 hex digits. [setup]
+Digest from_hex(std::string_view hex);
+
 }  // namespace cambium::base

@@ -30,6 +30,11 @@ namespace {
 
 constexpr const char* kIpc = "ipc://";
 
+// "tcp://[::1]:5555"; ZeroMQ speaks only IPv4 unless told.
+bool is_ipv6(const std::string& endpoint) {
+  return endpoint.rfind("tcp://[", 0) == 0;
+}
+
 // Holds `<path>.lock` for the life of a bound ipc endpoint: the kernel drops the lock with the
 // process, so a crash leaves nothing that would have to be guessed about.
 class EndpointLock {
@@ -119,6 +124,7 @@ Result<Socket> Socket::bind(Context& context, SocketKind kind, const std::string
     if (endpoint.rfind(kIpc, 0) == 0) {
       if (auto taken = impl->lock.take(endpoint); !taken) return taken.error();
     }
+    impl->zmq.set(zmq::sockopt::ipv6, is_ipv6(endpoint));
     impl->zmq.bind(endpoint);
     impl->endpoint = impl->zmq.get(zmq::sockopt::last_endpoint);
     return Socket(std::move(impl));
@@ -132,6 +138,7 @@ Result<Socket> Socket::connect(Context& context, SocketKind kind, const std::str
                                SocketOptions options) {
   try {
     auto impl = std::make_unique<Impl>(context.impl_->zmq, kind, options);
+    impl->zmq.set(zmq::sockopt::ipv6, is_ipv6(endpoint));
     impl->zmq.connect(endpoint);
     impl->endpoint = endpoint;
     return Socket(std::move(impl));

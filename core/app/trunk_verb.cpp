@@ -1,0 +1,209 @@
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <filesystem>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "core/app/exit_code.hpp"
+#include "core/app/stop_signal.hpp"
+#include "core/app/verb.hpp"
+#include "core/config/config.hpp"
+#include "core/config/endpoint.hpp"
+#include "core/config/run_dir.hpp"
+#include "core/nn/stock.hpp"
+#include "core/trunk/server.hpp"
+
+namespace cambium::app {
+namespace {
+
+using nlohmann::json;
+
+struct Options {
+  std::string config, stock, endpoint, backend;
+  unsigned threads = 0;
+  bool json = false, explain = false;
+};
+
+const char* backend_name(config::Backend backend) noexcept {
+  return backend == config::Backend::onednn ? "onednn" : "eigen";
+}
+
+// Output is for whoever waits for the line, so it must not stay in a buffer.
+void say(const Options& options, const json& object, const std::string& sentence) {
+  fmt::print("{}\n", options.json ? object.dump() : sentence);
+  std::fflush(stdout);
+}
+
+int complain(const Options& options, const Error& error) {
+  if (options.json)
+    say(options, {{"event", "error"}, {"code", to_string(error.code)}, {"text", error.message}},
+        "");
+  fmt::print(stderr, "cambium trunk: {}\n", error.message);
+  return exit_code_of(error.code);
+}
+
+// The file that was named, else cambium.toml where it is, else nothing but defaults.
+Result<config::Config> read_config(const Options& options) {
+  const std::filesystem::path usual = "cambium.toml";
+  if (!options.config.empty()) return config::load_config(options.config);
+  if (std::filesystem::exists(usual)) return config::load_config(usual);
+  return config::parse_config("", usual);
+}
+
+// What the command line says beats the file.
+Result<config::Config> settings(const Options& options) {
+  auto config = read_config(options);
+  if (!config) return config;
+  auto& trunk = config->trunk;
+  const auto here = std::filesystem::current_path();
+  if (!options.endpoint.empty()) {
+    auto endpoint = config::checked_endpoint(options.endpoint, here);
+    if (!endpoint)
+      return Error{endpoint.error().code, "option --endpoint: " + endpoint.error().message};
+    trunk.endpoint = *endpoint;
+  }
+  if (!options.stock.empty()) trunk.stock = (here / options.stock).lexically_normal();
+  if (!options.backend.empty())
+    trunk.backend = options.backend == "eigen" ? config::Backend::eigen : config::Backend::onednn;
+  if (options.threads > 0) trunk.threads = options.threads;
+  return config;
+}
+
+struct Setting {
+  const char* key;
+  std::string value;
+  bool from_command_line;
+};
+
+// Which value holds and who set it, so that nobody has to guess.
+void explain(const Options& options, const config::Config& config) {
+  const auto& trunk = config.trunk;
+  const std::vector<Setting> list = {
+      {"endpoint", trunk.endpoint, !options.endpoint.empty()},
+      {"stock", trunk.stock.string(), !options.stock.empty()},
+      {"backend", backend_name(trunk.backend), !options.backend.empty()},
+      {"threads", std::to_string(trunk.threads), options.threads > 0},
+      {"queue", std::to_string(trunk.queue), false},
+      {"max_batch", std::to_string(trunk.max_batch), false},
+      {"max_tokens", std::to_string(trunk.max_tokens), false},
+  };
+  json object = json::object();
+  std::string text;
+  for (const auto& setting : list) {
+    const char* source = setting.from_command_line                                    ? "option"
+                         : config.given.contains(std::string("trunk.") + setting.key) ? "config"
+                                                                                      : "default";
+    object[setting.key] = {{"value", setting.value}, {"from", source}};
+    text += fmt::format("{:<10}  {:<7}  {}\n", setting.key, source, setting.value);
+  }
+  text.pop_back();
+  say(options, {{"event", "explain"}, {"trunk", object}}, text);
+}
+
+json stats_json(const trunk::ServerStats& stats) {
+  return {{"event", "stopped"},
+          {"served", stats.served},
+          {"batches", stats.batches},
+          {"busy", stats.busy},
+          {"expired", stats.expired},
+          {"refused", stats.refused},
+          {"queue_p50_us", stats.queue_p50_us},
+          {"queue_p99_us", stats.queue_p99_us},
+          {"compute_p50_us", stats.compute_p50_us},
+          {"compute_p99_us", stats.compute_p99_us}};
+}
+
+void say_ready(const Options& options, const config::TrunkConfig& trunk, const nn::Stock& stock,
+               const trunk::ModelInfo& model, const std::string& endpoint) {
+  const json object{{"event", "ready"},
+                    {"trunk", stock.trunk_id()},
+                    {"architecture", model.architecture},
+                    {"width", model.width},
+                    {"blocks", model.blocks},
+                    {"heads", model.heads},
+                    {"weight_bytes", model.weight_bytes},
+                    {"backend", backend_name(trunk.backend)},
+                    {"threads", trunk.threads},
+                    {"endpoint", endpoint},
+                    {"stock", trunk.stock.string()},
+                    {"pid", ::getpid()}};
+  say(options, object,
+      fmt::format("trunk {}: {}, {} blocks of width {}, {:.1f} MB, {} on {} thread{}, at {}",
+                  stock.trunk_id().substr(0, 16), model.architecture, model.blocks, model.width,
+                  static_cast<double>(model.weight_bytes) * 1e-6, backend_name(trunk.backend),
+                  trunk.threads, trunk.threads == 1 ? "" : "s", endpoint));
+}
+
+Result<trunk::ServerStats> serve(const Options& options, const config::Config& config,
+                                 StopSignal& stop) {
+  const auto& settings = config.trunk;
+  // Endpoints elsewhere are in folders of the user's own making.
+  const std::string run_dir = "ipc://" + config.host.run_dir.string() + "/";
+  if (settings.endpoint.starts_with(run_dir))
+    if (auto made = config::make_run_dir(config.host.run_dir); !made) return made.error();
+  auto stock = nn::Stock::open(settings.stock);
+  if (!stock) return stock.error();
+  trunk::ServerOptions server_options{settings.endpoint, settings.queue, settings.max_batch,
+                                      settings.max_tokens};
+  trunk::ModelOptions model_options;
+  model_options.backend =
+      settings.backend == config::Backend::eigen ? trunk::Backend::eigen : trunk::Backend::onednn;
+  model_options.threads = settings.threads;
+  model_options.max_rows = server_options.max_rows();
+  auto model = trunk::load_model(stock->file(), model_options);
+  if (!model) return model.error();
+  const trunk::ModelInfo info = (*model)->info();
+  auto server = trunk::TrunkServer::start(
+      server_options,
+      {base::from_hex(stock->trunk_id()), backend_name(settings.backend), settings.max_tokens},
+      std::move(*model));
+  if (!server) return server.error();
+  say_ready(options, settings, *stock, info, server->endpoint());
+  stop.wait(-1);
+  server->stop();
+  return server->stats();
+}
+
+int run(const Options& options) {
+  StopSignal stop;
+  const auto config = settings(options);
+  if (!config) return complain(options, config.error());
+  if (options.explain) {
+    explain(options, *config);
+    return kDone;
+  }
+  const auto stats = serve(options, *config, stop);
+  if (!stats) return complain(options, stats.error());
+  say(options, stats_json(*stats),
+      fmt::format("stopped: {} requests in {} passes, {} refused as busy, {} too late, {} refused",
+                  stats->served, stats->batches, stats->busy, stats->expired, stats->refused));
+  return kDone;
+}
+
+}  // namespace
+
+void add_trunk(CLI::App& program, int& exit_code) {
+  auto* verb = program.add_subcommand(
+      "trunk", "Run the shared trunk: one model that all hosts of this machine send tokens to.");
+  auto options = std::make_shared<Options>();
+  verb->add_option("-c,--config", options->config,
+                   "Configuration file; without it ./cambium.toml if there is one, else defaults");
+  verb->add_option("--stock", options->stock, "Stock file to serve");
+  verb->add_option("--endpoint", options->endpoint, "ipc://PATH or tcp://127.0.0.1:PORT");
+  verb->add_option("--backend", options->backend, "Who does the matrix products")
+      ->check(CLI::IsMember({"onednn", "eigen"}));
+  verb->add_option("--threads", options->threads, "Threads of one forward pass")
+      ->check(CLI::Range(1, 256));
+  verb->add_flag("--json", options->json, "One JSON object a line");
+  verb->add_flag("--explain", options->explain,
+                 "Show every setting and whether option, config or default set it; run nothing");
+  verb->footer("Example:\n  cambium trunk --stock models/stock.safetensors");
+  verb->callback([options, &exit_code] { exit_code = run(*options); });
+}
+
+}  // namespace cambium::app

@@ -1,0 +1,208 @@
+#include "core/app/urdf.hpp"
+
+#include <console_bridge/console.h>
+#include <fmt/format.h>
+#include <urdf_parser/urdf_parser.h>
+
+#include <cmath>
+#include <fstream>
+#include <iterator>
+#include <numbers>
+
+namespace cambium::app {
+namespace {
+
+/// urdfdom tells its errors to a console; this keeps them for our sentence.
+class CapturedConsole : public console_bridge::OutputHandler {
+ public:
+  CapturedConsole() { console_bridge::useOutputHandler(this); }
+  ~CapturedConsole() override { console_bridge::restorePreviousOutputHandler(); }
+  void log(const std::string& text, console_bridge::LogLevel level, const char*, int) override {
+    if (level >= console_bridge::CONSOLE_BRIDGE_LOG_ERROR)
+      text_ += (text_.empty() ? "" : "; ") + text;
+  }
+  const std::string& text() const noexcept { return text_; }
+
+ private:
+  std::string text_;
+};
+
+/// Text of a stranger's file on one line of a comment or in a string: it must not end either.
+std::string printable(std::string text) {
+  for (char& c : text)
+    if (static_cast<unsigned char>(c) < ' ' || c == '\\' || c == '"' || c == '\x7f') c = '?';
+  return text;
+}
+
+/// Sums carry rounding errors that nobody wants to read in a source file.
+double to_micrometres(double metres) {
+  return std::round(metres * 1e6) / 1e6 + 0.0;  // + 0.0: no minus zero
+}
+
+std::string snake_case(std::string_view name) {
+  std::string out;
+  for (const char c : name) {
+    const bool upper = c >= 'A' && c <= 'Z';
+    const bool kept = upper || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+    if (kept)
+      out += static_cast<char>(upper ? c - 'A' + 'a' : c);
+    else if (!out.empty() && out.back() != '_')
+      out += '_';
+  }
+  while (!out.empty() && out.back() == '_') out.pop_back();
+  return !out.empty() && out.front() >= '0' && out.front() <= '9' ? "joint_" + out : out;
+}
+
+bool moves(const urdf::Joint& joint) {
+  return !joint.mimic &&
+         (joint.type == urdf::Joint::REVOLUTE || joint.type == urdf::Joint::CONTINUOUS ||
+          joint.type == urdf::Joint::PRISMATIC);
+}
+
+/// Walks from the base outwards and keeps the chain with the most moving joints.
+class Walk {
+ public:
+  Walk(std::string file, UrdfRobot& robot) : file_(std::move(file)), robot_(robot) {}
+
+  Result<void> from(const urdf::Link& root) {
+    if (auto ok = visit(root, {}, 0, 0); !ok) return ok;
+    if (robot_.embodiment.joints.empty())
+      return Error{Code::bad_data,
+                   fmt::format("{}: no revolute, continuous or prismatic joint", file_)};
+    return {};
+  }
+
+ private:
+  struct Frame {  // X_BL, the link in the base
+    urdf::Vector3 position;
+    urdf::Rotation rotation;
+  };
+
+  Result<void> visit(const urdf::Link& link, Frame frame, std::size_t moving, double length) {
+    if (moving > most_moving_) {
+      most_moving_ = moving;
+      robot_.tool_link = printable(link.name);
+      robot_.embodiment.home_tool = {frame.position.x, frame.position.y, frame.position.z};
+      robot_.embodiment.reach = length > 0 ? length : 1;
+    } else if (moving == most_moving_ && length > robot_.embodiment.reach && moving > 0) {
+      robot_.tool_link = printable(link.name);  // a fixed flange or fingertip beyond the last joint
+      robot_.embodiment.home_tool = {frame.position.x, frame.position.y, frame.position.z};
+      robot_.embodiment.reach = length;
+    }
+    for (std::size_t i = 0; i < link.child_joints.size(); ++i) {
+      const auto& joint = link.child_joints[i];
+      const auto& origin = joint->parent_to_joint_origin_transform;
+      Frame next{frame.position + frame.rotation * origin.position,
+                 frame.rotation * origin.rotation};
+      if (joint->type == urdf::Joint::FLOATING || joint->type == urdf::Joint::PLANAR)
+        return refuse(*joint, "type",
+                      "is floating or planar; only revolute, continuous, prismatic "
+                      "and fixed joints can be driven");
+      if (joint->mimic)
+        robot_.notes.push_back(fmt::format("joint {} follows {} and is left out",
+                                           printable(joint->name),
+                                           printable(joint->mimic->joint_name)));
+      double longer = moving > 0 ? length + norm(origin.position) : 0;
+      if (moves(*joint)) {
+        auto added = add(*joint);
+        if (!added) return added.error();
+        move(next, *joint, robot_.embodiment.joints.back().home);
+        if (joint->type == urdf::Joint::PRISMATIC)
+          longer += robot_.embodiment.joints.back().position_max;
+      }
+      if (auto ok = visit(*link.child_links[i], next, moving + moves(*joint), longer); !ok)
+        return ok;
+    }
+    return {};
+  }
+
+  Result<void> add(const urdf::Joint& joint) {
+    const bool continuous = joint.type == urdf::Joint::CONTINUOUS;
+    plugin::Joint out;
+    out.name = snake_case(joint.name);
+    out.kind = joint.type == urdf::Joint::PRISMATIC ? JointKind::prismatic : JointKind::revolute;
+    if (!joint.limits)
+      return refuse(joint, "limit", "is missing; add <limit lower= upper= velocity= effort=/>");
+    out.position_min = continuous ? -std::numbers::pi : joint.limits->lower;
+    out.position_max = continuous ? std::numbers::pi : joint.limits->upper;
+    out.velocity_max = joint.limits->velocity;
+    if (!std::isfinite(out.position_min) || !std::isfinite(out.position_max) ||
+        out.position_min >= out.position_max)
+      return refuse(joint, "limit lower, upper",
+                    fmt::format("are {} and {}, but lower must be below upper (absent means 0)",
+                                out.position_min, out.position_max));
+    if (!(out.velocity_max > 0 && std::isfinite(out.velocity_max)))
+      return refuse(joint, "limit velocity",
+                    fmt::format("is {}, but must be above 0", out.velocity_max));
+    // Full speed within a quarter second: gentle, and the URDF has no field for it.
+    out.acceleration_max = 4 * out.velocity_max;
+    const bool zero_inside = out.position_min <= 0 && out.position_max >= 0;
+    out.home = zero_inside ? 0 : (out.position_min + out.position_max) / 2;
+
+    std::string comment =
+        out.kind == JointKind::revolute ? "[rad] [rad/s] [rad/s^2]" : "[m] [m/s] [m/s^2]";
+    if (continuous) comment += "; continuous, bounded here to half a turn each way";
+    if (out.name != joint.name) comment += fmt::format("; '{}' in the URDF", printable(joint.name));
+    robot_.joint_comments.push_back(std::move(comment));
+    robot_.embodiment.joints.push_back(std::move(out));
+    return {};
+  }
+
+  static void move(Frame& frame, const urdf::Joint& joint, double position) {
+    const double length = norm(joint.axis);
+    if (position == 0 || length == 0) return;
+    const urdf::Vector3 axis(joint.axis.x / length, joint.axis.y / length, joint.axis.z / length);
+    if (joint.type == urdf::Joint::PRISMATIC) {
+      const urdf::Vector3 shift(axis.x * position, axis.y * position, axis.z * position);
+      frame.position = frame.position + frame.rotation * shift;
+    } else {
+      const double s = std::sin(position / 2);
+      frame.rotation = frame.rotation *
+                       urdf::Rotation(axis.x * s, axis.y * s, axis.z * s, std::cos(position / 2));
+    }
+  }
+
+  static double norm(const urdf::Vector3& v) {
+    return std::sqrt(v.x * v.x + v.y * v.y + v.z * v.z);
+  }
+
+  Error refuse(const urdf::Joint& joint, std::string_view field, std::string_view what) const {
+    return {Code::bad_data,
+            fmt::format("{}: joint '{}': {} {}", file_, printable(joint.name), field, what)};
+  }
+
+  std::string file_;
+  UrdfRobot& robot_;
+  std::size_t most_moving_ = 0;
+};
+
+}  // namespace
+
+Result<UrdfRobot> read_urdf(const std::filesystem::path& file, const std::string& name) {
+  std::ifstream in(file, std::ios::binary);
+  const std::string text((std::istreambuf_iterator<char>(in)), {});
+  if (!in.is_open() || in.bad())
+    return Error{Code::not_found, fmt::format("{}: cannot be read", file.string())};
+  const CapturedConsole console;
+  urdf::ModelInterfaceSharedPtr model;
+  std::string thrown;
+  try {
+    model = urdf::parseURDF(text);
+  } catch (const std::exception& error) {
+    thrown = error.what();
+  }
+  if (!model)
+    return Error{Code::bad_data, fmt::format("{}: is no sound URDF: {}{}", file.string(),
+                                             printable(console.text()), printable(thrown))};
+  UrdfRobot robot;
+  robot.embodiment.name = name;
+  robot.embodiment.summary = fmt::format("from {}", printable(file.filename().string()));
+  const auto root = model->getRoot();
+  if (!root) return Error{Code::bad_data, fmt::format("{}: has no root link", file.string())};
+  if (auto ok = Walk(file.string(), robot).from(*root); !ok) return ok.error();
+  for (double& coordinate : robot.embodiment.home_tool) coordinate = to_micrometres(coordinate);
+  robot.embodiment.reach = to_micrometres(robot.embodiment.reach);
+  return robot;
+}
+
+}  // namespace cambium::app

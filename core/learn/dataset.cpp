@@ -1,0 +1,157 @@
+#include "core/learn/dataset.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "core/base/nearest.hpp"
+#include "core/base/sha256.hpp"
+#include "core/learn/chance.hpp"
+
+namespace cambium::learn {
+namespace {
+
+constexpr std::uint32_t kMaxValidationRows = 256;  // enough for a curve, a percent of the time
+
+nn::Normaliser min_max(const std::vector<double>& low, const std::vector<double>& high,
+                       std::optional<float> clamp) {
+  std::vector<float> scale;
+  std::vector<float> offset;
+  for (std::size_t i = 0; i < low.size(); ++i) {
+    scale.push_back(static_cast<float>(2 / (high[i] - low[i])));
+    offset.push_back(static_cast<float>(-(high[i] + low[i]) / (high[i] - low[i])));
+  }
+  return {std::move(scale), std::move(offset), clamp};
+}
+
+nn::Normaliser action_normaliser(const Demonstrations& d) {
+  if (d.action_kind == ActionKind::joint_position)
+    return min_max(d.scale.position_min, d.scale.position_max, std::nullopt);
+  std::vector<double> low;
+  for (const double limit : d.scale.velocity_max) low.push_back(-limit);
+  return min_max(low, d.scale.velocity_max, std::nullopt);
+}
+
+Result<nn::Normaliser> private_normaliser(const RecordedSensor& sensor, const Demonstrations& d,
+                                          float clamp) {
+  if (sensor.name == "joint_position" && sensor.size() == d.dof)
+    return min_max(d.scale.position_min, d.scale.position_max, clamp);
+  return Error{Code::incompatible,
+               fmt::format("{}: sensor '{}' of [{}] cannot be private: only joint_position of [{}] "
+                           "has limits to normalise by",
+                           d.embodiment, sensor.name, fmt::join(sensor.shape, ", "), d.dof)};
+}
+
+Result<nn::Normaliser> shared_normaliser(const RecordedSensor& sensor, const Demonstrations& d,
+                                         float clamp) {
+  if (sensor.shape.back() != 3)
+    return Error{
+        Code::incompatible,
+        fmt::format("{}: sensor '{}' of [{}] cannot be shared: only points [3] in the base "
+                    "frame mean the same on every body",
+                    d.embodiment, sensor.name, fmt::join(sensor.shape, ", "))};
+  std::vector<float> offset(sensor.size());
+  for (std::size_t i = 0; i < offset.size(); ++i)
+    offset[i] = static_cast<float>(-d.scale.home_tool[i % 3] / d.scale.reach);
+  return nn::Normaliser(std::vector<float>(sensor.size(), static_cast<float>(1 / d.scale.reach)),
+                        std::move(offset), clamp);
+}
+
+Result<DatasetInput> make_input(const RecordedSensor& sensor, bool shared, const Demonstrations& d,
+                                float clamp) {
+  auto normaliser =
+      shared ? shared_normaliser(sensor, d, clamp) : private_normaliser(sensor, d, clamp);
+  if (!normaliser) return normaliser.error();
+  DatasetInput input = {sensor.name, sensor.size(), shared,
+                        std::vector<float>(sensor.values.size()), std::move(*normaliser)};
+  input.normaliser.normalise(sensor.values, input.values);
+  return input;
+}
+
+// Held-out episodes are drawn, not spaced: recorders like to alternate clean and noisy ones.
+std::vector<bool> hold_out(std::uint64_t episodes, double share) {
+  std::vector<std::uint64_t> order(episodes);
+  for (std::uint64_t i = 0; i < episodes; ++i) order[i] = i;
+  std::ranges::sort(order, {}, [](std::uint64_t i) { return chance({number_of("held out"), i}); });
+  auto count = static_cast<std::uint64_t>(std::llround(share * static_cast<double>(episodes)));
+  if (share > 0) count = std::max<std::uint64_t>(count, 1);
+  count = std::min(count, episodes - 1);  // something must be left to learn from
+  std::vector<bool> held(episodes, false);
+  for (std::uint64_t i = 0; i < count; ++i) held[order[i]] = true;
+  return held;
+}
+
+void split(const Demonstrations& d, double share, Dataset& dataset) {
+  const auto held = hold_out(d.episodes(), share);
+  for (std::uint64_t e = 0; e < d.episodes(); ++e) {
+    auto& rows = held[e] ? dataset.validation : dataset.training;
+    for (std::int64_t row = d.episode_start[e]; row < d.episode_start[e + 1]; ++row)
+      rows.push_back(static_cast<std::uint32_t>(row));
+  }
+  const std::size_t size = dataset.validation.size();
+  if (size <= kMaxValidationRows) return;
+  std::vector<std::uint32_t> some;
+  for (std::size_t i = 0; i < kMaxValidationRows; ++i)
+    some.push_back(dataset.validation[i * size / kMaxValidationRows]);
+  dataset.validation = std::move(some);
+}
+
+std::string digest_of(const Dataset& dataset) {
+  base::Sha256 sha;
+  sha.update(dataset.embodiment);
+  sha.update(std::as_bytes(std::span(dataset.training)));
+  for (const DatasetInput& input : dataset.inputs)
+    sha.update(std::as_bytes(std::span(input.values)));
+  sha.update(std::as_bytes(std::span(dataset.targets)));
+  return base::to_hex(sha.finish());
+}
+
+}  // namespace
+
+Result<Dataset> make_dataset(const Demonstrations& d,
+                             const std::vector<std::string>& private_sensors,
+                             const std::vector<std::string>& shared_sensors, const Recipe& recipe) {
+  if (d.rows() > std::numeric_limits<std::uint32_t>::max())
+    return Error{Code::bad_data, fmt::format("{}: {} rows are too many", d.embodiment, d.rows())};
+  Dataset dataset;
+  dataset.embodiment = d.embodiment;
+  dataset.action_kind = d.action_kind;
+  dataset.control_hz = d.control_hz;
+  dataset.horizon = d.horizon;
+  dataset.dof = d.dof;
+  dataset.episodes = d.episodes();
+  dataset.action = action_normaliser(d);
+  dataset.targets.resize(d.actions.size());
+  dataset.action.normalise(d.actions, dataset.targets);
+
+  std::vector<std::string> recorded;
+  for (const RecordedSensor& sensor : d.sensors) recorded.push_back(sensor.name);
+  bool any_shared = false;
+  for (const bool shared : {false, true})
+    for (const std::string& name : shared ? shared_sensors : private_sensors) {
+      const RecordedSensor* sensor = d.find(name);
+      if (sensor == nullptr && shared) continue;
+      if (sensor == nullptr)
+        return Error{Code::not_found, fmt::format("{}: no sensor '{}' was recorded{}", d.embodiment,
+                                                  name, base::did_you_mean(name, recorded))};
+      any_shared |= shared;
+      auto input = make_input(*sensor, shared, d, recipe.clamp);
+      if (!input) return input.error();
+      dataset.inputs.push_back(std::move(*input));
+    }
+  if (!any_shared && !shared_sensors.empty())
+    return Error{
+        Code::not_found,
+        fmt::format("{}: none of the shared sensors '{}' was recorded (there are '{}')",
+                    d.embodiment, fmt::join(shared_sensors, "', '"), fmt::join(recorded, "', '"))};
+  for (const std::string& name : recorded)
+    if (std::ranges::find(dataset.inputs, name, &DatasetInput::sensor) == dataset.inputs.end())
+      dataset.left_out.push_back(name);
+  split(d, recipe.validation, dataset);
+  dataset.digest = digest_of(dataset);
+  return dataset;
+}
+
+}  // namespace cambium::learn

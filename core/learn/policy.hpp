@@ -1,0 +1,92 @@
+// core/learn/policy.hpp: a trunk, its shared stems and the bodies that are trained on it, as one
+// function of one flat vector of weights.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/learn/layers.hpp"
+#include "core/learn/parameters.hpp"
+#include "core/nn/stock.hpp"
+
+namespace cambium::learn {
+
+/// One sensor's token: an MLP from one observation to one token.
+struct TokenStem {
+  std::string sensor;
+  std::size_t size = 0;  ///< numbers in one observation
+  bool shared = false;
+  Mlp net;
+};
+
+/// One embodiment: its tokens in order, and its head.
+struct Body {
+  std::string name;
+  std::vector<TokenStem> stems;
+  Mlp head;
+  std::size_t outputs = 0;  ///< horizon * dof
+  Range own;                ///< private stems and head in the flat vector
+};
+
+/// What a pass over one body's samples leaves behind.
+template <class T>
+struct PolicyTrace {
+  std::vector<MlpTrace<T>> stems;
+  std::vector<BlockTrace<T>> blocks;
+  BlockScratch<T> scratch;
+  std::vector<T> tokens, features, dtoken, dfeatures, positions;
+  MlpTrace<T> head;
+};
+
+/// Stock first in the flat vector, then body after body.
+class Policy {
+ public:
+  explicit Policy(const nn::TrunkShape& shape);
+
+  /// All shared stems come before the first body.
+  void add_shared_stem(const std::string& sensor, std::size_t size,
+                       const std::vector<std::uint32_t>& widths);
+
+  struct SensorSize {
+    std::string sensor;
+    std::size_t size = 0;
+    bool shared = false;
+  };
+  void add_body(const std::string& name, const std::vector<SensorSize>& sensors,
+                std::size_t outputs, const std::vector<std::uint32_t>& stem_widths,
+                const std::vector<std::uint32_t>& head_widths);
+
+  const nn::TrunkShape& shape() const noexcept { return shape_; }
+  const ParameterLayout& layout() const noexcept { return layout_; }
+  const std::vector<Body>& bodies() const noexcept { return bodies_; }
+  /// Trunk and shared stems in the flat vector.
+  Range stock() const noexcept { return stock_; }
+
+  /// inputs[i] (batch, size) of the i-th sensor, normalised; result (batch, outputs) in
+  /// trace.head.out.
+  template <class T>
+  void forward(const T* weights, const Body& body, std::size_t batch,
+               const std::vector<const T*>& inputs, PolicyTrace<T>& trace) const;
+
+  /// dout (batch, outputs). Writes the body's part of `gradient`, and the stock's unless frozen.
+  template <class T>
+  void backward(const T* weights, T* gradient, bool stock_is_frozen, const Body& body,
+                std::size_t batch, const std::vector<const T*>& inputs, PolicyTrace<T>& trace,
+                const T* dout) const;
+
+  /// Of one training sample, products only: forward, and back as far as needed.
+  double flops(const Body& body, bool stock_is_frozen) const;
+
+ private:
+  nn::TrunkShape shape_;
+  ParameterLayout layout_;
+  std::vector<Block> blocks_;
+  std::map<std::string, Mlp> shared_;
+  std::vector<Body> bodies_;
+  Range stock_;
+};
+
+}  // namespace cambium::learn

@@ -1,0 +1,62 @@
+// core/trunk/batch.hpp: requests of many robots as rows of one forward pass, and what came out.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "cambium/frame.hpp"
+#include "cambium/status.hpp"
+#include "core/trunk/model.hpp"
+#include "core/trunk/queue.hpp"
+#include "core/trunk/request.hpp"
+
+namespace cambium::trunk {
+
+struct BatchLimits {
+  std::uint32_t robots = 16;       ///< requests in one forward pass
+  std::uint32_t rows = 2048;       ///< tokens in one forward pass; at least max_tokens
+  std::uint32_t max_tokens = 256;  ///< of one request
+};
+
+/// One forward pass: robots of different kinds, their tokens one after another, without padding.
+///
+/// Threads    One at a time; handed from the io thread to the compute thread and back.
+/// Memory     Sized once for the limits.
+class Batch {
+ public:
+  /// [setup]
+  Batch(BatchLimits limits, std::uint32_t width);
+
+  /// Takes requests from the queue in its order, as many as fit; the first that does not fit ends
+  /// the batch, so that nobody is overtaken for being long. The batch must be empty. [io, rt]
+  void fill(RequestQueue& queue) noexcept;
+  /// Packs, adds positions, runs the model and pools. A failure of the model or numbers that are
+  /// not finite are every request's own status. [compute, rt]
+  void run(TrunkModel& model) noexcept;
+
+  bool empty() const noexcept { return requests_.empty(); }
+  /// The requests, to be given back to their pool after they were answered; then clear().
+  std::span<RequestPtr> requests() noexcept { return requests_; }
+  /// For the request of that index, valid until the next fill().
+  Status status(std::size_t index) const noexcept { return status_[index]; }
+  FeaturesView features(std::size_t index) const noexcept { return features_[index]; }
+  base::Nanoseconds started() const noexcept { return started_; }
+  base::Nanoseconds computed_for() const noexcept { return computed_for_; }
+  void clear() noexcept { requests_.clear(); }
+
+ private:
+  void pack() noexcept;
+
+  BatchLimits limits_;
+  std::uint32_t width_;
+  PositionTable positions_;
+  std::vector<RequestPtr> requests_;
+  std::vector<Segment> segments_;
+  std::vector<float> rows_;  // (limits.rows, width)
+  std::vector<Status> status_;
+  std::vector<FeaturesView> features_;
+  base::Nanoseconds started_ = 0, computed_for_ = 0;
+};
+
+}  // namespace cambium::trunk

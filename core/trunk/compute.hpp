@@ -1,0 +1,48 @@
+// core/trunk/compute.hpp: the thread that runs the model, and the one place where a batch changes
+// threads.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <thread>
+
+#include "core/base/waker.hpp"
+#include "core/trunk/batch.hpp"
+#include "core/trunk/model.hpp"
+
+namespace cambium::trunk {
+
+/// Runs one batch at a time. The batch belongs to the caller until start(), to the compute thread
+/// until finished() gives it back.
+class Compute {
+ public:
+  /// `done` is woken when a batch is finished; both are borrowed until the destructor, which waits
+  /// for a batch that runs. The thread begins with one pass over `warm_up_rows` rows of zeros, so
+  /// that no robot pays for pages and buffers that a model touches first. [setup]
+  Compute(TrunkModel& model, std::uint32_t warm_up_rows, base::Waker& done);
+  ~Compute();
+  Compute(const Compute&) = delete;
+  Compute& operator=(const Compute&) = delete;
+
+  bool idle() const noexcept { return !running_; }
+  /// Hands the batch over; only while idle. [io, rt]
+  void start(Batch& batch) noexcept;
+  /// The batch that was handed over if it is finished, else null. [io, rt]
+  Batch* finished() noexcept;
+
+ private:
+  void warm_up(std::uint32_t rows);
+  void loop() noexcept;
+
+  TrunkModel& model_;
+  base::Waker& done_waker_;
+  base::Waker todo_waker_;
+  std::atomic<Batch*> todo_{nullptr};
+  std::atomic<Batch*> done_{nullptr};
+  std::atomic<bool> stopping_{false};
+  bool running_ = false;  // the io thread's view
+  std::thread thread_;    // last: starts when everything else is made
+};
+
+}  // namespace cambium::trunk

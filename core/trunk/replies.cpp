@@ -1,0 +1,96 @@
+#include "core/trunk/replies.hpp"
+
+#include <unistd.h>
+
+#include <cstdio>
+
+#include "cambium/version.hpp"
+#include "core/transport/verify.hpp"
+#include "wire/features_generated.h"
+#include "wire/notice_generated.h"
+#include "wire/trunk_info_generated.h"
+
+namespace cambium::trunk {
+namespace {
+
+float microseconds(base::Nanoseconds time) noexcept {
+  return static_cast<float>(static_cast<double>(time) * 1e-3);
+}
+
+// Second number of /proc/self/statm, in pages; 0 where there is no such file.
+std::uint64_t resident_kb() noexcept {
+  std::FILE* file = std::fopen("/proc/self/statm", "r");
+  if (file == nullptr) return 0;
+  unsigned long pages = 0;
+  const int read = std::fscanf(file, "%*u %lu", &pages);
+  std::fclose(file);
+  return read == 1 ? pages * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE)) / 1024 : 0;
+}
+
+}  // namespace
+
+std::span<const std::byte> Replies::features(const Request& request, Status status,
+                                             const FeaturesView& values, const Cost& cost) {
+  builder_.Clear();
+  flatbuffers::Offset<flatbuffers::Vector<float>> vector;
+  if (status.ok())
+    vector = builder_.CreateVector(values.data, std::size_t{values.count} * values.width);
+  wire::FeaturesBuilder features(builder_);
+  features.add_request(request.request);
+  features.add_robot_id(request.robot_id);
+  features.add_generation(request.generation);
+  features.add_code(static_cast<std::uint16_t>(status.code()));
+  if (status.ok()) {
+    features.add_count(values.count);
+    features.add_width(values.width);
+    features.add_values(vector);
+  }
+  features.add_queue_us(microseconds(cost.queued));
+  features.add_compute_us(microseconds(cost.computed));
+  features.add_batch(cost.batch);
+  wire::FinishFeaturesBuffer(builder_, features.Finish());
+  return transport::bytes_of(builder_);
+}
+
+std::span<const std::byte> Replies::refusal(const Request& request, Code code) {
+  return features(request, code, {}, {});
+}
+
+std::span<const std::byte> Replies::notice(const Error& error, const Request* request) {
+  builder_.Clear();
+  const auto text = builder_.CreateString(error.message);
+  wire::NoticeBuilder notice(builder_);
+  notice.add_code(static_cast<std::uint16_t>(error.code));
+  notice.add_text(text);
+  if (request != nullptr) {
+    notice.add_robot_id(request->robot_id);
+    notice.add_sequence(request->request);
+    notice.add_generation(request->generation);
+  }
+  wire::FinishNoticeBuffer(builder_, notice.Finish());
+  return transport::bytes_of(builder_);
+}
+
+std::span<const std::byte> Replies::trunk_info(const TrunkIdentity& identity,
+                                               const ModelInfo& model, std::uint64_t served) {
+  builder_.Clear();
+  const auto id = builder_.CreateVector(identity.id.data(), identity.id.size());
+  const auto architecture = builder_.CreateString(model.architecture);
+  const auto backend = builder_.CreateString(identity.backend);
+  wire::TrunkInfoBuilder info(builder_);
+  info.add_protocol(kWireProtocol);
+  info.add_id(id);
+  info.add_architecture(architecture);
+  info.add_width(model.width);
+  info.add_blocks(model.blocks);
+  info.add_heads(model.heads);
+  info.add_max_tokens(identity.max_tokens);
+  info.add_backend(backend);
+  info.add_served(served);
+  info.add_resident_kb(resident_kb());
+  info.add_weights_kb(model.weight_bytes / 1024);
+  wire::FinishTrunkInfoBuffer(builder_, info.Finish());
+  return transport::bytes_of(builder_);
+}
+
+}  // namespace cambium::trunk

@@ -1,0 +1,35 @@
+// core/trunk/request.hpp: one robot's tokens on their way through the trunk process.
+#pragma once
+
+#include <cstdint>
+#include <limits>
+#include <memory>
+#include <vector>
+
+#include "core/base/clock.hpp"
+#include "core/transport/socket.hpp"
+#include "core/trunk/pooling.hpp"
+
+namespace cambium::trunk {
+
+inline constexpr base::Nanoseconds kNoDeadline = std::numeric_limits<base::Nanoseconds>::max();
+
+/// A verified request. Made once, then passed from pool to queue to batch and back, so that its
+/// token buffer is allocated only while it still grows.
+struct Request {
+  transport::Peer from;
+  std::uint64_t request = 0;     ///< the sender's number, echoed
+  std::uint32_t robot_id = 0;    ///< echoed
+  std::uint64_t generation = 0;  ///< echoed
+  base::Nanoseconds arrived = 0;
+  base::Nanoseconds deadline = kNoDeadline;  ///< of the answer
+  Pooling pooling = Pooling::none;
+  std::uint32_t pooled = 0;   ///< rows to return for Pooling::action_token
+  std::uint32_t count = 0;    ///< tokens
+  std::vector<float> tokens;  ///< (count, width) row-major
+  std::uint64_t order = 0;    ///< of arrival; the queue's, to keep equal deadlines in order
+};
+
+using RequestPtr = std::unique_ptr<Request>;
+
+}  // namespace cambium::trunk

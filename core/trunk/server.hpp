@@ -1,0 +1,64 @@
+// core/trunk/server.hpp: the trunk process: one model behind one socket, for many hosts.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "cambium/result.hpp"
+#include "core/trunk/batch.hpp"
+#include "core/trunk/model.hpp"
+#include "core/trunk/replies.hpp"
+
+namespace cambium::trunk {
+
+struct ServerOptions {
+  std::string endpoint;            ///< "ipc://…" or loopback tcp
+  std::uint32_t queue = 64;        ///< requests that may wait
+  std::uint32_t max_batch = 16;    ///< robots in one forward pass
+  std::uint32_t max_tokens = 256;  ///< of one request
+
+  /// Rows of the largest batch; the model's ModelOptions::max_rows has to be at least this.
+  std::uint32_t max_rows() const noexcept;
+};
+
+/// Counts since the start.
+struct ServerStats {
+  std::uint64_t served = 0;   ///< requests answered with features
+  std::uint64_t batches = 0;  ///< forward passes
+  std::uint64_t busy = 0;     ///< refused because the queue was full
+  std::uint64_t expired = 0;  ///< dropped because their deadline had passed
+  std::uint64_t refused = 0;  ///< did not verify or did not fit
+  double queue_p50_us = 0, queue_p99_us = 0;
+  double compute_p50_us = 0, compute_p99_us = 0;
+};
+
+/// Serves from start() until stop().
+///
+/// An io thread owns the socket, admits requests and decides what is computed next; a compute
+/// thread runs the model and nothing else. One batch goes to and fro between them, while a second
+/// one is being answered. When the model is idle, whatever is there runs at once: nothing waits for
+/// company.
+class TrunkServer {
+ public:
+  /// Returns when the endpoint is bound, or says why it is not. [setup]
+  static Result<TrunkServer> start(ServerOptions options, TrunkIdentity identity,
+                                   std::unique_ptr<TrunkModel> model);
+  TrunkServer(TrunkServer&&) noexcept;
+  TrunkServer& operator=(TrunkServer&&) noexcept;
+  ~TrunkServer();
+
+  /// Finishes the forward pass that runs, closes the socket and removes its file. Requests that
+  /// still wait are not answered. Does nothing the second time. [setup]
+  void stop();
+  /// [any]
+  ServerStats stats() const;
+  const std::string& endpoint() const noexcept;
+
+ private:
+  class Impl;
+  explicit TrunkServer(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace cambium::trunk

@@ -1,0 +1,20 @@
+# cmake -DPLUGIN=lib.so -DREADELF=readelf -P plugin_symbols.cmake: a plugin exports one symbol, and
+# nothing of it is GNU_UNIQUE (that would pin the library and share its statics between versions).
+execute_process(COMMAND ${READELF} --dyn-syms --wide ${PLUGIN} OUTPUT_VARIABLE table RESULT_VARIABLE code)
+if(NOT code EQUAL 0)
+  message(FATAL_ERROR "readelf could not read ${PLUGIN}")
+endif()
+string(REPLACE "\n" ";" lines "${table}")
+set(exported "")
+foreach(line IN LISTS lines)
+  if(line MATCHES " UNIQUE ")
+    message(FATAL_ERROR "${PLUGIN} has a GNU_UNIQUE symbol: ${line}")
+  endif()
+  # number: value size type bind visibility section name; UND means wanted, not given.
+  if(line MATCHES " (GLOBAL|WEAK) +[A-Z]+ +[0-9]+ +([^ ]+)")
+    list(APPEND exported ${CMAKE_MATCH_2})
+  endif()
+endforeach()
+if(NOT exported STREQUAL "cambium_plugin")
+  message(FATAL_ERROR "${PLUGIN} exports '${exported}', expected 'cambium_plugin' alone")
+endif()
