@@ -107,9 +107,6 @@ bool all_finite(const StoredTensor& tensor) {
 
 }  // namespace
 
-const char* to_string(Pooling pooling) noexcept {
-  return kPoolings[static_cast<std::size_t>(pooling)].c_str();
-}
 const char* to_string(ActionKind kind) noexcept {
   return kActionKinds[static_cast<std::size_t>(kind)].c_str();
 }

@@ -14,14 +14,12 @@
 #include "cambium/result.hpp"
 #include "cambium/robot.hpp"
 #include "core/nn/normaliser.hpp"
+#include "core/nn/pooling.hpp"
 #include "core/nn/safetensors.hpp"
 #include "core/nn/stock.hpp"
 
 namespace cambium::nn {
 
-/// What the trunk returns to this bundle's head. Numbers as on the wire.
-enum class Pooling : std::uint8_t { none = 0, mean = 1, last = 2, max = 3, action_token = 4 };
-const char* to_string(Pooling pooling) noexcept;
 const char* to_string(ActionKind kind) noexcept;
 
 /// One sensor's place among the tokens.
