@@ -17,6 +17,7 @@ if(CAMBIUM_ONEDNN)
   include(cambium_onednn)              # core/nn, core/learn
 endif()
 if(CAMBIUM_MUJOCO)
+  find_package(PNG REQUIRED)           # pictures of examples/reach
   find_package(mujoco REQUIRED)        # examples/reach
   # Debian's target names a folder of libqhull_r that the package does not need and may not be there.
   get_target_property(paths mujoco::mujoco INTERFACE_INCLUDE_DIRECTORIES)

@@ -65,14 +65,17 @@ Result<void> write_report(const Arguments& arguments, const reach::DriveReport& 
 int run(const Arguments& arguments) {
   if (!reach::arm_models().contains(arguments.arm))
     return fail(reach::no_such_arm(arguments.arm), 2);
-  auto client =
-      Client::open({.endpoint = arguments.endpoint,
-                    .robot = arguments.robot,
-                    .embodiment = arguments.arm,
-                    .name = {},
-                    .on_event = [&](const ClientEvent& event) {
-                      std::fprintf(stderr, "%s: %s\n", arguments.robot.c_str(), event.text.c_str());
-                    }});
+  bool refused = false;  // the host is asked ten times a second; one refusal is told
+  const auto tell = [&](const ClientEvent& event) {
+    const bool again = refused && event.kind == ClientEvent::Kind::refused;
+    refused = event.kind == ClientEvent::Kind::refused;
+    if (!again) std::fprintf(stderr, "%s: %s\n", arguments.robot.c_str(), event.text.c_str());
+  };
+  auto client = Client::open({.endpoint = arguments.endpoint,
+                              .robot = arguments.robot,
+                              .embodiment = arguments.arm,
+                              .name = {},
+                              .on_event = tell});
   if (!client) return fail(client.error(), 2);
   const auto info = connect(*client, arguments.wait);
   if (!info) return fail(info.error(), interrupted ? 1 : 3);
