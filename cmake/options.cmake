@@ -31,4 +31,5 @@ endif()
 
 add_library(cambium_warnings INTERFACE)
 target_compile_options(cambium_warnings INTERFACE -Wall -Wextra -Wpedantic -Wshadow
+  -Wno-missing-field-initializers  # designated initialisers leave out what has a default
   -Wnon-virtual-dtor -Woverloaded-virtual -Wcast-align $<$<BOOL:${CAMBIUM_WERROR}>:-Werror>)

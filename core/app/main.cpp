@@ -9,6 +9,8 @@ int main(int argc, char** argv) {
   program.require_subcommand(1);
   int exit_code = 0;
   const cambium::app::AddVerb verbs[] = {
+      cambium::app::add_host,
+      cambium::app::add_admin,
       cambium::app::add_new,
       cambium::app::add_check,
   };

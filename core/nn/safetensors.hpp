@@ -18,23 +18,30 @@ namespace cambium::nn {
 
 enum class DType : std::uint8_t { f64, f32, f16, bf16, i64, i32, i16, i8, u8, boolean };
 
+std::size_t size_of(DType dtype) noexcept;    ///< [B] of one element
+const char* to_string(DType dtype) noexcept;  ///< as in the file: "F32", "BF16", "BOOL"
+
 /// One tensor as it lies in the file; borrowed from the SafetensorsFile.
 struct StoredTensor {
   std::string name;
   DType dtype = DType::f32;
   std::vector<std::uint64_t> shape;
-  std::span<const std::byte> bytes;  ///< little-endian, row-major
+  std::span<const std::byte> bytes;  ///< little-endian, row-major, aligned for its dtype
 
   std::uint64_t size() const noexcept;
 };
+
+/// "[64, 128]", for messages.
+std::string to_string(std::span<const std::uint64_t> shape);
 
 using Metadata = std::map<std::string, std::string>;
 
 /// A .safetensors file, read-only and memory-mapped.
 ///
-/// open() verifies header length, JSON, dtypes, shapes and that the tensors' ranges lie in the
-/// file, do not overlap and leave no hole, before any tensor is read. Errors name the file, the
-/// tensor, both numbers. [setup]
+/// open() verifies header length, JSON, dtypes, shapes (rank 5 at most) and that the tensors'
+/// ranges are aligned, lie in the file, do not overlap and leave no hole, before any tensor is
+/// read. Errors name the file, the tensor, both numbers. Replace such a file by a rename, never
+/// write into it: it stays mapped. Copies share the mapping. [setup]
 class SafetensorsFile {
  public:
   static Result<SafetensorsFile> open(const std::filesystem::path& file);
@@ -44,15 +51,15 @@ class SafetensorsFile {
   /// Metadata value, or not_found naming the file and the nearest key.
   Result<std::string> meta(std::string_view key) const;
   /// Tensors in order of name.
-  std::span<const StoredTensor> tensors() const noexcept { return tensors_; }
+  std::span<const StoredTensor> tensors() const noexcept { return *tensors_; }
   /// Null if there is none of that name.
   const StoredTensor* find(std::string_view name) const noexcept;
   /// Contents as f32 (from any floating or integer dtype), or not_found naming the nearest tensor.
   Result<std::vector<float>> read_f32(std::string_view name) const;
   Result<std::vector<double>> read_f64(std::string_view name) const;
   Result<std::vector<std::int64_t>> read_i64(std::string_view name) const;
-  /// Views of all F32 tensors whose name begins with `prefix`, the prefix cut off; they live as
-  /// long as this file.
+  /// Views of all F32 tensors whose name begins with `prefix`, the prefix cut off, in order of
+  /// name; they live as long as this file or a copy of it.
   std::vector<TensorView> views(std::string_view prefix) const;
 
  private:
@@ -60,7 +67,9 @@ class SafetensorsFile {
   std::filesystem::path path_;
   std::shared_ptr<const Mapping> mapping_;
   Metadata metadata_;
-  std::vector<StoredTensor> tensors_;
+  // Shared, so that views, which point at the names in it, survive copies and moves of this file.
+  std::shared_ptr<const std::vector<StoredTensor>> tensors_ =
+      std::make_shared<const std::vector<StoredTensor>>();
 };
 
 /// A tensor to be written. Borrowed until write_safetensors() returns.
@@ -70,6 +79,10 @@ struct TensorToWrite {
   std::vector<std::uint64_t> shape;
   const void* data = nullptr;
 };
+
+/// Borrows `values`, whose size must be that of `shape`.
+TensorToWrite to_write(std::string name, std::vector<std::uint64_t> shape,
+                       std::span<const float> values);
 
 /// Writes through a temporary file beside `file` and a rename: a reader sees the old file or the
 /// whole new one. [setup]

@@ -48,7 +48,16 @@ enum class Drive : std::uint8_t {
   safe_pose = 4
 };
 
-const char* to_string(Drive drive) noexcept;
+constexpr const char* to_string(Drive drive) noexcept {
+  switch (drive) {
+    case Drive::policy: return "policy";
+    case Drive::waiting: return "waiting";
+    case Drive::hold: return "hold";
+    case Drive::damped_stop: return "damped stop";
+    case Drive::safe_pose: return "safe pose";
+  }
+  return "unknown";
+}
 
 /// The host's answer to one observation. Borrowed: `values` lives until the next call on the
 /// client.

@@ -1,0 +1,139 @@
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <filesystem>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "core/app/exit_code.hpp"
+#include "core/app/verb.hpp"
+#include "core/config/config.hpp"
+#include "core/runtime/admin_desk.hpp"
+
+namespace cambium::app {
+namespace {
+
+struct Options {
+  std::string config = "cambium.toml", admin;
+  bool json = false;
+  runtime::AdminCall call;
+};
+
+// Preparing a swap loads libraries and asks the trunk; a second would be long.
+constexpr base::Nanoseconds kTimeout = 30 * base::kSecond;
+constexpr base::Nanoseconds kStatusTimeout = 2 * base::kSecond;
+
+int complain(const Options& options, const Error& error) {
+  if (options.json) {
+    fmt::print(
+        "{}\n",
+        nlohmann::json{{"ok", false}, {"code", to_string(error.code)}, {"error", error.message}}
+            .dump());
+  }
+  fmt::print(stderr, "cambium {}: {}\n", options.call.verb, error.message);
+  return exit_code_of(error.code);
+}
+
+void make_absolute(std::string& path) {
+  if (!path.empty()) path = std::filesystem::absolute(path).lexically_normal().string();
+}
+
+void print_status(const nlohmann::json& status) {
+  const auto& trunk = status["trunk"];
+  fmt::print("trunk {}  {}\n", status.value("trunk_id", "").substr(0, 16),
+             !trunk.value("alive", false)
+                 ? "not there"
+                 : fmt::format("{} on {}, {} requests served", trunk.value("architecture", ""),
+                               trunk.value("backend", ""), trunk.value("served", 0)));
+  fmt::print("{:<12} {:<12} {:>3} {:>4} {:<12} {:>9} {:>7} {:>8} {:>8} {:>8}\n", "robot",
+             "embodiment", "dof", "gen", "drive", "ticks", "missed", "limited", "p50 us", "p99 us");
+  for (const auto& robot : status["robots"]) {
+    fmt::print("{:<12} {:<12} {:>3} {:>4} {:<12} {:>9} {:>7} {:>8} {:>8.0f} {:>8.0f}\n",
+               robot.value("name", ""), robot.value("embodiment", ""), robot.value("dof", 0),
+               robot.value("generation", 0),
+               robot.value("controller", false) ? robot.value("drive", "") : "-",
+               robot.value("ticks", 0), robot.value("missed", 0), robot.value("limited", 0),
+               robot.value("tick_us_p50", 0.0), robot.value("tick_us_p99", 0.0));
+  }
+}
+
+int run(Options options) {
+  for (auto* path : {&options.call.plugin, &options.call.stem_plugin, &options.call.head_plugin,
+                     &options.call.bundle}) {
+    make_absolute(*path);
+  }
+  std::string endpoint = options.admin;
+  if (endpoint.empty()) {
+    const auto config = config::load_config(options.config);
+    if (!config) return complain(options, config.error());
+    endpoint = config->host.admin;
+  }
+  const bool status = options.call.verb == "status";
+  const auto answer =
+      runtime::ask_admin(endpoint, options.call, status ? kStatusTimeout : kTimeout);
+  if (!answer) return complain(options, answer.error());
+  if (answer->code != Code::ok && !options.json)
+    return complain(options, {answer->code, answer->text});
+  if (options.json) {
+    fmt::print("{}\n", answer->json);
+  } else if (status) {
+    print_status(nlohmann::json::parse(answer->json));
+  } else {
+    fmt::print("{}\n", answer->text);
+  }
+  return exit_code_of(answer->code);
+}
+
+struct Verb {
+  const char *name, *summary, *example;
+  bool robot, parts;
+};
+
+constexpr Verb kVerbs[] = {
+    {"status", "Show trunk and robots of a running host.", "cambium status --json", false, false},
+    {"add", "Add a robot to a running host.",
+     "cambium add left --plugin lib/libpanda7.so --bundle models/panda7.safetensors", true, true},
+    {"remove", "Remove a robot from a running host.", "cambium remove left", true, false},
+    {"swap", "Swap embodiment, head or weights of a robot while it moves.",
+     "cambium swap left --plugin lib/libur5e.so --bundle models/ur5e.safetensors", true, true},
+    {"reload", "Read a robot's libraries and bundle again, and swap to what they hold now.",
+     "cambium reload left", true, true},
+};
+
+}  // namespace
+
+void add_admin(CLI::App& program, int& exit_code) {
+  for (const Verb& verb : kVerbs) {
+    auto* command = program.add_subcommand(verb.name, verb.summary);
+    auto options = std::make_shared<Options>();
+    options->call.verb = verb.name;
+    command
+        ->add_option("-c,--config", options->config,
+                     "Configuration file that names the admin endpoint")
+        ->capture_default_str();
+    command->add_option("--admin", options->admin,
+                        "Admin endpoint of the host, instead of --config");
+    command->add_flag("--json", options->json, "Print one JSON object");
+    if (verb.robot)
+      command->add_option("robot", options->call.robot, "Name of the robot")->required();
+    if (verb.parts) {
+      auto& call = options->call;
+      auto* plugin =
+          command->add_option("--plugin", call.plugin, "Library with embodiment, stems and head");
+      if (std::string(verb.name) == "add") plugin->required();
+      command->add_option("--stem-plugin", call.stem_plugin,
+                          "Library to take the stems from instead");
+      command->add_option("--head-plugin", call.head_plugin,
+                          "Library to take the head from instead");
+      command->add_option("--head", call.head,
+                          "Head to use instead of the one that the bundle names");
+      command->add_option("--bundle", call.bundle, "What was learned for the embodiment");
+    }
+    command->footer(std::string("Example:\n  ") + verb.example);
+    command->callback([options, &exit_code] { exit_code = run(*options); });
+  }
+}
+
+}  // namespace cambium::app

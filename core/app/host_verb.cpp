@@ -1,0 +1,76 @@
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "core/app/exit_code.hpp"
+#include "core/app/stop_signal.hpp"
+#include "core/app/verb.hpp"
+#include "core/config/config.hpp"
+#include "core/config/run_dir.hpp"
+#include "core/runtime/admin_desk.hpp"
+#include "core/runtime/host.hpp"
+
+namespace cambium::app {
+namespace {
+
+struct Options {
+  std::string config = "cambium.toml";
+};
+
+void log(const std::string& text) {
+  fmt::print(stderr, "host: {}\n", text);
+}
+
+int complain(const Error& error) {
+  fmt::print(stderr, "cambium host: {}\n", error.message);
+  return exit_code_of(error.code);
+}
+
+// Says what changed since the last look: robots do not log, they are looked at.
+void log_changes(const runtime::Host& host, std::map<std::string, std::string>& last) {
+  for (const auto& robot : host.status()) {
+    if (robot.ticks == 0) continue;
+    const std::string now = robot.drive + (robot.reason == "ok" ? "" : ": " + robot.reason) +
+                            (robot.controller ? "" : " (no controller)");
+    auto& before = last[robot.name];
+    if (before != now) log(fmt::format("robot '{}': {}", robot.name, now));
+    before = now;
+  }
+}
+
+int run(const Options& options) {
+  StopSignal stop;
+  auto config = config::load_config(options.config);
+  if (!config) return complain(config.error());
+  if (auto made = config::make_run_dir(config->host.run_dir); !made) return complain(made.error());
+  auto host = runtime::Host::start(std::move(*config), log);
+  if (!host) return complain(host.error());
+  auto desk = runtime::AdminDesk::start(**host, [&stop] { stop.request(); });
+  if (!desk) return complain(desk.error());
+  const auto& settings = (*host)->config();
+  log(fmt::format("{} robots, controllers at {}, admin at {}, trunk {} at {}",
+                  (*host)->status().size(), (*host)->control_endpoint(), settings.host.admin,
+                  (*host)->trunk_id().empty() ? "none" : (*host)->trunk_id().substr(0, 12),
+                  settings.trunk.endpoint));
+  std::map<std::string, std::string> last;
+  while (!stop.wait(200 * base::kMillisecond)) log_changes(**host, last);
+  log("stopping");
+  return kDone;
+}
+
+}  // namespace
+
+void add_host(CLI::App& program, int& exit_code) {
+  auto* verb = program.add_subcommand(
+      "host", "Run the robots of a configuration; controllers connect to it.");
+  auto options = std::make_shared<Options>();
+  verb->add_option("-c,--config", options->config, "Configuration file")->capture_default_str();
+  verb->footer("Example:\n  cambium host --config cambium.toml");
+  verb->callback([options, &exit_code] { exit_code = run(*options); });
+}
+
+}  // namespace cambium::app

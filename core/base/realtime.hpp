@@ -1,0 +1,21 @@
+// core/base/realtime.hpp: asks the system for real-time priority and locked memory.
+#pragma once
+
+#include <string>
+
+#include "cambium/result.hpp"
+
+namespace cambium::base {
+
+/// Names the calling thread and gives it SCHED_FIFO at `priority` (1..99). The error says what the
+/// system lacks and how to permit it. [setup]
+Result<void> make_thread_realtime(int priority);
+/// Keeps all present and future memory of the process from being paged out, as it is touched.
+/// [setup]
+Result<void> lock_memory();
+/// At most 15 letters; shown by top and gdb. [setup]
+void name_thread(const std::string& name);
+/// Resident memory of the process [kB]. [setup]
+std::size_t resident_kb();
+
+}  // namespace cambium::base

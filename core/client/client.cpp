@@ -1,0 +1,356 @@
+#include "cambium/client.hpp"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstring>
+#include <thread>
+
+#include "cambium/version.hpp"
+#include "core/base/clock.hpp"
+#include "core/base/nearest.hpp"
+#include "core/transport/socket.hpp"
+#include "core/transport/verify.hpp"
+#include "wire/action_generated.h"
+#include "wire/chunk_generated.h"
+#include "wire/hello_generated.h"
+#include "wire/notice_generated.h"
+#include "wire/observation_generated.h"
+#include "wire/welcome_generated.h"
+
+namespace cambium {
+
+using base::Nanoseconds;
+
+namespace {
+
+constexpr Nanoseconds kHelloEvery = 100 * base::kMillisecond;
+constexpr int kSilentCallsBeforeHello = 3;  // then the host has forgotten us or is gone
+
+std::string default_name() {
+  char path[256] = {};
+  const auto size = ::readlink("/proc/self/exe", path, sizeof path - 1);
+  const std::string program =
+      size > 0 ? std::string(path, static_cast<std::size_t>(size)) : "client";
+  return program.substr(program.find_last_of('/') + 1) + ", pid " + std::to_string(::getpid());
+}
+
+std::string text_of(const flatbuffers::String* text) {
+  return text ? text->str() : std::string();
+}
+
+}  // namespace
+
+class Client::Impl {
+ public:
+  Impl(ClientOptions given, std::unique_ptr<transport::Context> zmq, transport::Socket dealer)
+      : options(std::move(given)), context(std::move(zmq)), socket(std::move(dealer)) {
+    poller.add(socket);
+  }
+
+  // Sends the observation and polls until `done` says that its answer is in.
+  template <class Done>
+  Status exchange(wire::Want want, std::chrono::microseconds timeout, Done done) {
+    const Nanoseconds deadline = base::monotonic_ns() + timeout.count() * 1000;
+    if (!connected && !try_hello(deadline)) return Code::unavailable;
+    for (const auto& reading : readings) {
+      if (reading.empty()) return Code::bad_argument;  // a sensor was never set
+    }
+    if (const Status sent = send_observation(want); !sent.ok()) {
+      lost("the host is gone");
+      return sent;
+    }
+    refusal = {};
+    while (!done()) {
+      const Nanoseconds now = base::monotonic_ns();
+      if (!refusal.ok()) return refusal;
+      if (now >= deadline) {
+        if (++silent_calls >= kSilentCallsBeforeHello) lost("no answer from the host");
+        return Code::timeout;
+      }
+      if (!receive_one()) poller.wait(deadline - now);
+    }
+    silent_calls = 0;
+    return {};
+  }
+
+  bool try_hello(Nanoseconds deadline) {
+    for (;;) {
+      while (receive_one()) {
+      }
+      if (connected) return true;
+      const Nanoseconds now = base::monotonic_ns();
+      if (now >= deadline) return false;
+      if (now >= next_hello) {
+        send_hello();
+        next_hello = now + kHelloEvery;
+      }
+      poller.wait(std::min(deadline, next_hello) - now);
+    }
+  }
+
+  ClientOptions options;
+  std::unique_ptr<transport::Context> context;
+  transport::Socket socket;
+  transport::Poller poller;
+  flatbuffers::FlatBufferBuilder builder{4096};
+
+  bool connected = false;
+  RobotInfo info;
+  std::uint32_t robot_id = 0;
+  std::uint64_t body = 0, sequence = 0;
+  bool episode_start = true;
+  std::vector<std::vector<float>> readings;
+  std::vector<flatbuffers::Offset<wire::Reading>> offsets;
+
+  Nanoseconds next_hello = 0;
+  int silent_calls = 0;
+  Status refusal;
+  std::string last_refusal;
+
+  // The last answer; copied out of the socket's buffer.
+  std::uint64_t answered = 0;
+  bool answer_is_chunk = false;
+  std::vector<float> values;
+  ActionReply action;
+  ChunkReply chunk;
+  Drive last_drive = Drive::policy;
+
+ private:
+  void tell(ClientEvent::Kind kind, std::string text) {
+    if (options.on_event) options.on_event({kind, std::move(text)});
+  }
+
+  void send_hello() {
+    builder.Clear();
+    const auto client = builder.CreateString(options.name);
+    const auto robot = builder.CreateString(options.robot);
+    const auto embodiment = builder.CreateString(options.embodiment);
+    wire::FinishHelloBuffer(builder,
+                            wire::CreateHello(builder, kWireProtocol, client, robot, embodiment));
+    [[maybe_unused]] const Status sent =
+        socket.send(transport::bytes_of(builder));  // tried again soon
+  }
+
+  Status send_observation(wire::Want want) {
+    builder.Clear();
+    offsets.clear();
+    for (const auto& reading : readings) {
+      offsets.push_back(wire::CreateReading(builder, builder.CreateVector(reading)));
+    }
+    const auto all = builder.CreateVector(offsets);
+    wire::FinishObservationBuffer(
+        builder, wire::CreateObservation(builder, robot_id, body, ++sequence, base::monotonic_ns(),
+                                         want, episode_start, all));
+    const Status sent = socket.send(transport::bytes_of(builder));
+    if (sent.ok()) episode_start = false;
+    return sent;
+  }
+
+  bool receive_one() {
+    transport::Peer nobody;
+    std::span<const std::byte> bytes;
+    const Status got = socket.receive(nobody, bytes);
+    if (got.code() == Code::stale) return false;
+    if (!got.ok()) return true;
+    if (const auto* m = transport::verify<wire::Action>(bytes, wire::ActionIdentifier()))
+      on_action(*m);
+    else if (const auto* c = transport::verify<wire::Chunk>(bytes, wire::ChunkIdentifier()))
+      on_chunk(*c);
+    else if (const auto* w = transport::verify<wire::Welcome>(bytes, wire::WelcomeIdentifier()))
+      on_welcome(*w);
+    else if (const auto* n = transport::verify<wire::Notice>(bytes, wire::NoticeIdentifier()))
+      on_notice(*n);
+    return true;
+  }
+
+  void on_action(const wire::Action& message) {
+    // A late answer belongs to an observation that is gone: dropped, never mistaken for the next.
+    if (!connected || message.sequence() != sequence || message.body() != body || !message.values())
+      return;
+    values.assign(message.values()->begin(), message.values()->end());
+    action = {.values = values,
+              .drive = static_cast<Drive>(message.drive()),
+              .reason = static_cast<Code>(message.reason()),
+              .generation = message.generation(),
+              .limited = message.limited()};
+    answered = message.sequence();
+    answer_is_chunk = false;
+    note_generation(message.generation());
+    if (action.drive != last_drive) {
+      last_drive = action.drive;
+      tell(ClientEvent::Kind::drive_changed,
+           std::string(to_string(action.drive)) +
+               (action.reason == Code::ok ? "" : std::string(": ") + to_string(action.reason)));
+    }
+  }
+
+  void on_chunk(const wire::Chunk& message) {
+    if (!connected || message.sequence() != sequence || message.body() != body ||
+        !message.values() ||
+        message.values()->size() != static_cast<std::size_t>(message.horizon()) * message.dof()) {
+      return;
+    }
+    values.assign(message.values()->begin(), message.values()->end());
+    chunk = {.values = values,
+             .horizon = message.horizon(),
+             .dof = message.dof(),
+             .generation = message.generation(),
+             .trunk_compute_us = message.trunk_compute_us()};
+    answered = message.sequence();
+    answer_is_chunk = true;
+    note_generation(message.generation());
+  }
+
+  void note_generation(std::uint64_t generation) {
+    if (generation == info.generation) return;
+    tell(ClientEvent::Kind::generation_changed,
+         "generation " + std::to_string(info.generation) + " -> " + std::to_string(generation));
+    info.generation = generation;
+  }
+
+  void on_welcome(const wire::Welcome& message) {
+    if (!message.joints() || !message.sensors()) return;
+    info = {};
+    info.robot = text_of(message.robot());
+    info.embodiment = text_of(message.embodiment());
+    info.generation = message.generation();
+    for (const auto* joint : *message.joints()) {
+      info.joints.push_back({text_of(joint->name()),
+                             joint->prismatic() ? JointKind::prismatic : JointKind::revolute,
+                             joint->position_min(), joint->position_max(), joint->velocity_max(),
+                             joint->acceleration_max(), joint->home()});
+    }
+    for (const auto* sensor : *message.sensors()) {
+      SensorInfo one{
+          text_of(sensor->name()), text_of(sensor->unit()), text_of(sensor->frame()), {}};
+      if (sensor->shape()) one.shape.assign(sensor->shape()->begin(), sensor->shape()->end());
+      info.sensors.push_back(std::move(one));
+    }
+    info.action = static_cast<ActionKind>(message.action_kind());
+    info.control_hz = message.control_hz();
+    info.horizon = message.horizon();
+    robot_id = message.robot_id();
+    body = message.body();
+    readings.assign(info.sensors.size(), {});
+    offsets.reserve(readings.size());
+    episode_start = true;
+    silent_calls = 0;
+    last_refusal.clear();
+    if (connected) return;  // the answer to a hello that was sent twice
+    connected = true;
+    tell(ClientEvent::Kind::connected,
+         "robot '" + info.robot + "', embodiment '" + info.embodiment + "'");
+  }
+
+  void on_notice(const wire::Notice& message) {
+    const auto code = static_cast<Code>(message.code());
+    const std::string text = text_of(message.text());
+    if (connected && message.body() != 0 && message.body() != body) {
+      connected = false;
+      refusal = Code::stale;
+      next_hello = 0;
+      tell(ClientEvent::Kind::body_changed, text);
+      return;
+    }
+    if (connected && code == Code::unavailable) {  // a host that started after we were welcomed
+      refusal = Code::unavailable;
+      lost(text);
+      return;
+    }
+    if (connected && message.sequence() != sequence) return;
+    refusal = code;
+    if (text != last_refusal) {
+      last_refusal = text;
+      tell(ClientEvent::Kind::refused, text);
+    }
+  }
+
+  void lost(const std::string& why) {
+    if (!connected) return;
+    connected = false;
+    silent_calls = 0;
+    next_hello = 0;
+    tell(ClientEvent::Kind::disconnected, why);
+  }
+};
+
+Client::Client(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Client::Client(Client&&) noexcept = default;
+Client& Client::operator=(Client&&) noexcept = default;
+Client::~Client() = default;
+
+Result<Client> Client::open(ClientOptions options) {
+  if (options.endpoint.empty()) return Error{Code::bad_argument, "client: no endpoint was given"};
+  if (options.robot.empty()) return Error{Code::bad_argument, "client: no robot was named"};
+  if (options.name.empty()) options.name = default_name();
+  auto context = std::make_unique<transport::Context>();
+  auto socket =
+      transport::Socket::connect(*context, transport::SocketKind::dealer, options.endpoint);
+  if (!socket) return socket.error();
+  return Client(
+      std::make_unique<Impl>(std::move(options), std::move(context), std::move(socket).value()));
+}
+
+Result<RobotInfo> Client::wait(std::chrono::milliseconds timeout) {
+  impl_->last_refusal.clear();
+  if (impl_->connected ||
+      impl_->try_hello(base::monotonic_ns() + timeout.count() * base::kMillisecond)) {
+    return impl_->info;
+  }
+  if (!impl_->last_refusal.empty()) return Error{Code::incompatible, impl_->last_refusal};
+  return Error{Code::unavailable, "nobody answers at '" + impl_->options.endpoint + "'"};
+}
+
+const RobotInfo* Client::robot() const noexcept {
+  return impl_->connected ? &impl_->info : nullptr;
+}
+
+Status Client::set(std::size_t sensor, std::span<const float> values) noexcept {
+  if (!impl_->connected) return Code::unavailable;
+  if (sensor >= impl_->readings.size()) return Code::bad_argument;
+  std::size_t size = 1;
+  for (const auto extent : impl_->info.sensors[sensor].shape) size *= extent;
+  if (values.size() != size) return {Code::bad_argument, static_cast<std::uint16_t>(sensor)};
+  impl_->readings[sensor].assign(values.begin(), values.end());
+  return {};
+}
+
+Status Client::set(std::string_view sensor, std::span<const float> values) noexcept {
+  if (!impl_->connected) return Code::unavailable;
+  const auto& sensors = impl_->info.sensors;
+  const auto found = std::find_if(sensors.begin(), sensors.end(),
+                                  [&](const SensorInfo& one) { return one.name == sensor; });
+  if (found == sensors.end()) return Code::not_found;
+  return set(static_cast<std::size_t>(found - sensors.begin()), values);
+}
+
+void Client::start_episode() noexcept {
+  impl_->episode_start = true;
+}
+
+Status Client::act(ActionReply& reply, std::chrono::microseconds timeout) noexcept {
+  try {
+    const Status status = impl_->exchange(wire::Want::action, timeout, [this] {
+      return impl_->answered == impl_->sequence && !impl_->answer_is_chunk;
+    });
+    if (status.ok()) reply = impl_->action;
+    return status;
+  } catch (...) {  // out of memory, or a callback that threw
+    return Code::failed;
+  }
+}
+
+Status Client::infer(ChunkReply& reply, std::chrono::microseconds timeout) noexcept {
+  try {
+    const Status status = impl_->exchange(wire::Want::chunk, timeout, [this] {
+      return impl_->answered == impl_->sequence && impl_->answer_is_chunk;
+    });
+    if (status.ok()) reply = impl_->chunk;
+    return status;
+  } catch (...) {
+    return Code::failed;
+  }
+}
+
+}  // namespace cambium

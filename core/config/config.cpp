@@ -1,0 +1,214 @@
+#include "core/config/config.hpp"
+
+#include <fmt/format.h>
+
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <iterator>
+#include <map>
+
+#include "core/config/endpoint.hpp"
+#include "core/config/run_dir.hpp"
+#include "core/config/section.hpp"
+
+namespace cambium::config {
+namespace {
+
+constexpr std::uintmax_t kLargestFile = 1 << 20;
+
+// Collects what each section knew and was given; unknown keys are complained about here.
+struct Keys {
+  std::set<std::string> known, given;
+
+  void close(Section& section) {
+    section.finish();
+    known.insert(section.known().begin(), section.known().end());
+    given.insert(section.given().begin(), section.given().end());
+  }
+};
+
+void read_milliseconds(Section& section, const char* key, std::chrono::milliseconds& value) {
+  auto count = static_cast<std::uint32_t>(value.count());
+  section.count(key, count, 1, 60'000);
+  value = std::chrono::milliseconds(count);
+}
+
+void read_seconds(Section& section, const char* key, Seconds& value) {
+  double seconds = value.count();
+  section.real(key, seconds, 0, 60);
+  value = Seconds(seconds);
+}
+
+TrunkConfig read_trunk(Section section, const std::filesystem::path& base, Keys& keys) {
+  TrunkConfig trunk;
+  trunk.stock = (base / "models/stock.safetensors").lexically_normal();
+  section.endpoint("endpoint", trunk.endpoint, base);
+  section.path("stock", trunk.stock, base);
+  section.choice("backend", trunk.backend, {"onednn", "eigen"});
+  section.count("threads", trunk.threads, 1, 256);
+  section.count("queue", trunk.queue, 1, 4096);
+  section.count("max_batch", trunk.max_batch, 1, 1024);
+  section.count("max_tokens", trunk.max_tokens, 1, 8192);
+  keys.close(section);
+  return trunk;
+}
+
+HostConfig read_host(Section section, const std::filesystem::path& base, Keys& keys) {
+  HostConfig host;
+  host.run_dir = default_run_dir_path();
+  section.endpoint("control", host.control, base);
+  section.endpoint("admin", host.admin, base);
+  section.path("run_dir", host.run_dir, base);
+  section.count("workers", host.workers, 1, 64);
+  section.choice("realtime", host.realtime, {"require", "try", "off"});
+  section.count("max_message_kb", host.max_message_kb, 1, 65'536);
+  keys.close(section);
+  return host;
+}
+
+FallbackConfig read_fallback(Section section, Keys& keys) {
+  FallbackConfig fallback;
+  read_seconds(section, "hold_s", fallback.hold);
+  read_seconds(section, "damped_stop_s", fallback.damped_stop);
+  section.flag("safe_pose", fallback.safe_pose);
+  section.real("safe_pose_speed", fallback.safe_pose_speed, 0.001, 1);
+  keys.close(section);
+  return fallback;
+}
+
+GateConfig read_gate(Section section, Keys& keys) {
+  GateConfig gate;
+  section.choice("policy", gate.policy, {"clamp", "refuse"});
+  section.real("velocity_scale", gate.velocity_scale, 0.001, 1);
+  section.real("acceleration_scale", gate.acceleration_scale, 0.001, 1);
+  section.real("position_margin", gate.position_margin, 0, 10);
+  read_milliseconds(section, "max_observation_age_ms", gate.max_observation_age);
+  keys.close(section);
+  return gate;
+}
+
+RobotConfig read_robot(Section& section, const std::filesystem::path& base, Keys& keys) {
+  RobotConfig robot;
+  section.require("name", "a name for this robot");
+  section.name("name", robot.name);
+  section.require("plugin", "the path of a plugin");
+  section.path("plugin", robot.plugin, base);
+  section.path("stem_plugin", robot.stem_plugin, base);
+  section.path("head_plugin", robot.head_plugin, base);
+  section.name("embodiment", robot.embodiment);
+  section.name("head", robot.head);
+  section.path("bundle", robot.bundle, base);
+  section.count("replan_every", robot.replan_every, 1, 1000);
+  read_milliseconds(section, "observation_timeout_ms", robot.observation_timeout);
+  robot.fallback = read_fallback(section.table("fallback"), keys);
+  robot.gate = read_gate(section.table("gate"), keys);
+  keys.close(section);
+  return robot;
+}
+
+std::vector<RobotConfig> read_robots(std::vector<Section> sections,
+                                     const std::filesystem::path& base, Keys& keys) {
+  std::vector<RobotConfig> robots;
+  std::map<std::string, std::uint32_t> line_of;
+  for (auto& section : sections) {
+    RobotConfig robot = read_robot(section, base, keys);
+    if (!robot.name.empty()) {
+      const auto [first, is_new] = line_of.emplace(robot.name, section.line("name"));
+      if (!is_new)
+        section.complain(
+            "name", fmt::format("'{}' is already the robot of line {}", robot.name, first->second));
+    }
+    robots.push_back(std::move(robot));
+  }
+  return robots;
+}
+
+// Endpoints that the file leaves open lie in the run directory, each under its own name.
+void fill_endpoints(Config& config, Section& root) {
+  const auto fill = [&](std::string& endpoint, const char* name) {
+    if (!endpoint.empty()) return;
+    auto made = ipc_endpoint(config.host.run_dir, name);
+    if (made)
+      endpoint = std::move(made).value();
+    else
+      root.table("host").complain("run_dir", made.error().message);
+  };
+  fill(config.trunk.endpoint, "trunk");
+  fill(config.host.control, "control");
+  fill(config.host.admin, "admin");
+}
+
+void check_endpoints_differ(const Config& config, Section& root) {
+  if (config.host.control == config.trunk.endpoint)
+    root.table("host").complain(
+        "control", fmt::format("'{}' is already [trunk] endpoint", config.host.control));
+  if (config.host.admin == config.trunk.endpoint)
+    root.table("host").complain("admin",
+                                fmt::format("'{}' is already [trunk] endpoint", config.host.admin));
+  if (config.host.admin == config.host.control)
+    root.table("host").complain("admin",
+                                fmt::format("'{}' is already [host] control", config.host.admin));
+}
+
+Result<Config> parse(std::string_view text, const std::filesystem::path& file, Keys& keys) {
+  Problems problems(file.string());
+  toml::table document;
+  try {
+    document = toml::parse(text, file.string());
+  } catch (const toml::parse_error& error) {
+    problems.add(error.source().begin, "not TOML: " + std::string(error.description()));
+    return problems.error();
+  }
+  std::error_code failed;
+  const auto base = std::filesystem::absolute(file, failed).parent_path();
+  Section root(document, "", "", problems);
+  Config config;
+  config.trunk = read_trunk(root.table("trunk"), base, keys);
+  config.host = read_host(root.table("host"), base, keys);
+  config.robots = read_robots(root.tables("robot"), base, keys);
+  root.finish();
+  // A wrong endpoint was left empty and told; its default would only add noise.
+  if (problems.empty()) fill_endpoints(config, root);
+  if (problems.empty()) check_endpoints_differ(config, root);
+  if (!problems.empty()) return problems.error();
+  config.given = keys.given;
+  return config;
+}
+
+}  // namespace
+
+Result<Config> load_config(const std::filesystem::path& file) {
+  const auto refuse = [&](Code code, const std::string& why) {
+    return Error{code, fmt::format("config file '{}': {}", file.string(), why)};
+  };
+  std::error_code error;
+  const auto size = std::filesystem::file_size(file, error);
+  if (error)
+    return refuse(error == std::errc::no_such_file_or_directory ? Code::not_found : Code::failed,
+                  error.message());
+  if (size > kLargestFile)
+    return refuse(Code::bad_argument,
+                  fmt::format("{} bytes, expected at most {}", size, kLargestFile));
+  std::ifstream stream(file, std::ios::binary);
+  if (!stream) return refuse(Code::failed, std::strerror(errno));
+  const std::string text{std::istreambuf_iterator<char>(stream), {}};
+  if (stream.bad()) return refuse(Code::failed, "cannot be read");
+  return parse_config(text, file);
+}
+
+Result<Config> parse_config(std::string_view text, const std::filesystem::path& file) {
+  Keys keys;
+  return parse(text, file, keys);
+}
+
+std::set<std::string> config_keys() {
+  Keys keys;
+  (void)parse("[[robot]]\n", "cambium.toml", keys);
+  // A key that is the name of a table is described by its own keys.
+  std::set<std::string> leaves = keys.known;
+  for (const char* table : {"robot.fallback", "robot.gate"}) leaves.erase(table);
+  return leaves;
+}
+
+}  // namespace cambium::config

@@ -1,0 +1,101 @@
+// core/config/config.hpp: cambium.toml as immutable structs. Every key is described in
+// docs/config.md.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cambium/result.hpp"
+
+namespace cambium::config {
+
+using Seconds = std::chrono::duration<double>;
+
+enum class Backend : std::uint8_t { onednn, eigen };
+enum class Realtime : std::uint8_t {
+  require,  ///< refuse to start without real-time priority and locked memory
+  attempt,  ///< "try": say once where the system does not permit it
+  off,
+};
+/// What the gate does with an action that violates a limit.
+enum class GatePolicy : std::uint8_t { clamp, refuse };
+
+/// [trunk]: the process that owns the shared weights; a host reads the endpoint.
+struct TrunkConfig {
+  std::string endpoint;         ///< "ipc://…" or loopback tcp
+  std::filesystem::path stock;  ///< absolute
+  Backend backend = Backend::onednn;
+  std::uint32_t threads = 1;       ///< of one forward pass
+  std::uint32_t queue = 64;        ///< requests that may wait; more are refused
+  std::uint32_t max_batch = 16;    ///< robots in one forward pass
+  std::uint32_t max_tokens = 256;  ///< of one request
+};
+
+/// [host]
+struct HostConfig {
+  std::string control;            ///< endpoint for controllers
+  std::string admin;              ///< endpoint for the command line
+  std::filesystem::path run_dir;  ///< absolute; sockets and plugin copies
+  std::uint32_t workers = 1;
+  Realtime realtime = Realtime::attempt;
+  std::uint32_t max_message_kb = 256;  ///< larger messages are refused unread
+};
+
+/// [robot.fallback]: the ladder a robot climbs when its chunk ran out.
+struct FallbackConfig {
+  Seconds hold{0.5};
+  Seconds damped_stop{1.0};
+  bool safe_pose = false;        ///< drive to the embodiment's safe pose as the last rung
+  double safe_pose_speed = 0.2;  ///< [1] fraction of the velocity limit
+};
+
+/// [robot.gate]: the last thing that every action passes.
+struct GateConfig {
+  GatePolicy policy = GatePolicy::clamp;
+  double velocity_scale = 1.0;      ///< [1] of the embodiment's velocity limit
+  double acceleration_scale = 1.0;  ///< [1] of the embodiment's acceleration limit
+  double position_margin = 0.0;     ///< [rad] or [m] kept from each position limit
+  std::chrono::milliseconds max_observation_age{100};
+};
+
+/// One [[robot]]: a named slot of the host.
+struct RobotConfig {
+  std::string name;
+  std::filesystem::path plugin;       ///< absolute
+  std::filesystem::path stem_plugin;  ///< absolute; empty: stems come from `plugin`
+  std::filesystem::path head_plugin;  ///< absolute; empty: the head comes from `plugin`
+  std::string embodiment;             ///< empty: the plugin's only one
+  std::string head;                   ///< empty: the one the bundle names
+  std::filesystem::path bundle;       ///< absolute; empty: the robot only holds
+  std::uint32_t replan_every = 4;     ///< [ticks]
+  std::chrono::milliseconds observation_timeout{500};
+  FallbackConfig fallback;
+  GateConfig gate;
+};
+
+struct Config {
+  TrunkConfig trunk;
+  HostConfig host;
+  std::vector<RobotConfig> robots;
+  /// Keys that the file sets ("trunk.queue", "robot.gate.policy"); the others are defaults.
+  std::set<std::string> given;
+};
+
+/// Reads and checks `file`. All mistakes of a file come in one error, a line each:
+/// "cambium.toml:12:3: key 'hed' in [[robot]]: unknown (did you mean 'head'?)". Changes nothing on
+/// disk. [setup]
+Result<Config> load_config(const std::filesystem::path& file);
+
+/// The same for text in hand; `file` names it in errors and is what relative paths start from.
+/// An empty text gives the defaults. [setup]
+Result<Config> parse_config(std::string_view text, const std::filesystem::path& file);
+
+/// Every key that a file may have, with its tables: "trunk.queue", "robot.gate.policy". [setup]
+std::set<std::string> config_keys();
+
+}  // namespace cambium::config

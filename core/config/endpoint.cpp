@@ -1,0 +1,83 @@
+#include "core/config/endpoint.hpp"
+
+#include <sys/un.h>
+
+#include <array>
+#include <charconv>
+#include <cstdint>
+#include <optional>
+
+namespace cambium::config {
+namespace {
+
+constexpr std::size_t kLongestPath = sizeof(sockaddr_un::sun_path) - 1;
+
+std::optional<std::uint32_t> number(std::string_view digits, std::uint32_t max) {
+  std::uint32_t value = 0;
+  const char* end = digits.data() + digits.size();
+  const auto [stop, error] = std::from_chars(digits.data(), end, value);
+  if (digits.empty() || error != std::errc{} || stop != end || value > max) return std::nullopt;
+  return value;
+}
+
+// Four numbers up to 255, the first 127.
+bool is_loopback_ipv4(std::string_view host) {
+  for (int part = 0; part < 4; ++part) {
+    const std::size_t dot = part < 3 ? host.find('.') : host.size();
+    if (dot == std::string_view::npos) return false;
+    const auto value = number(host.substr(0, dot), 255);
+    if (!value || (part == 0 && *value != 127)) return false;
+    host.remove_prefix(part < 3 ? dot + 1 : dot);
+  }
+  return true;
+}
+
+Error refuse(std::string_view text, const std::string& why) {
+  return Error{Code::bad_argument, "'" + std::string(text) + "' " + why};
+}
+
+Result<std::string> checked_ipc(std::string_view text, const std::filesystem::path& path,
+                                const std::filesystem::path& base) {
+  const std::string absolute = (base / path).lexically_normal().string();
+  if (absolute.size() > kLongestPath)
+    return refuse(text, "is a path of " + std::to_string(absolute.size()) + " bytes ('" + absolute +
+                            "'); a socket's path has at most " + std::to_string(kLongestPath));
+  return "ipc://" + absolute;
+}
+
+}  // namespace
+
+Result<std::string> checked_endpoint(std::string_view text, const std::filesystem::path& base) {
+  constexpr std::string_view kIpc = "ipc://", kTcp = "tcp://";
+  if (text.starts_with(kIpc)) {
+    const std::string_view path = text.substr(kIpc.size());
+    if (path.empty() || path.ends_with('/'))
+      return refuse(text, "names no file, expected ipc://PATH");
+    // Abstract names have no owner and no permissions; '*' would pick a path nobody can know.
+    if (path[0] == '@' || path[0] == '*')
+      return refuse(text, "is not a path, expected ipc://PATH of a file");
+    return checked_ipc(text, std::filesystem::path(path), base);
+  }
+  if (text.starts_with(kTcp)) {
+    const std::string_view address = text.substr(kTcp.size());
+    const std::size_t colon = address.rfind(':');
+    const auto port =
+        colon == std::string_view::npos ? std::nullopt : number(address.substr(colon + 1), 65535);
+    if (!port || *port == 0)
+      return refuse(text, "has no port from 1 to 65535, expected tcp://127.0.0.1:PORT");
+    const std::string_view host = address.substr(0, colon);
+    const std::string tail = ":" + std::to_string(*port);
+    if (host == "localhost") return "tcp://127.0.0.1" + tail;
+    if (host == "[::1]" || is_loopback_ipv4(host)) return "tcp://" + std::string(host) + tail;
+    return refuse(text,
+                  "is not loopback: binding beyond loopback needs CURVE keys, which this version "
+                  "does not have");
+  }
+  return refuse(text, "is no endpoint, expected ipc://PATH or tcp://127.0.0.1:PORT");
+}
+
+Result<std::string> ipc_endpoint(const std::filesystem::path& directory, std::string_view name) {
+  return checked_endpoint("ipc://" + (directory / name).string(), directory);
+}
+
+}  // namespace cambium::config

@@ -1,0 +1,22 @@
+// core/config/endpoint.hpp: which addresses a process may listen on or call: files and loopback.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <string_view>
+
+#include "cambium/result.hpp"
+
+namespace cambium::config {
+
+/// `text` as an endpoint for sockets: "ipc://" with an absolute path (relative ones start from
+/// `base`), or "tcp://" with a loopback address and a port ("localhost" becomes 127.0.0.1, so that
+/// no resolver decides who is loopback). Anything else is bad_argument, said without the key.
+/// [setup]
+Result<std::string> checked_endpoint(std::string_view text, const std::filesystem::path& base);
+
+/// "ipc://" plus `directory`/`name`; an error if that is longer than a socket's path may be.
+/// [setup]
+Result<std::string> ipc_endpoint(const std::filesystem::path& directory, std::string_view name);
+
+}  // namespace cambium::config

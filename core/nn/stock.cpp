@@ -1,0 +1,144 @@
+#include "core/nn/stock.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "core/base/nearest.hpp"
+#include "core/base/sha256.hpp"
+#include "core/nn/safetensors_fields.hpp"
+
+namespace cambium::nn {
+namespace {
+
+constexpr std::uint32_t kMaxWidth = 65536, kMaxBlocks = 1024, kMaxTokens = 4096;
+
+SharedStem parse_stem(Fields& metadata, const nlohmann::json& value, std::size_t index) {
+  SharedStem stem;
+  Fields in(value, fmt::format("{} 'shared_stems[{}]'", metadata.where(), index));
+  in.text("sensor", stem.sensor);
+  in.text("stem", stem.stem);
+  in.counts("shape", stem.shape, 4);
+  in.count("horizon", stem.horizon, 1, kMaxTokens);
+  in.count("tokens", stem.tokens, 1, kMaxTokens);
+  in.text_map("parameters", stem.parameters);
+  metadata.adopt(in.finish());
+  return stem;
+}
+
+// Every tensor belongs to the trunk or to a stem that the metadata names, and each stem has some.
+Result<void> check_tensors(const SafetensorsFile& file, std::span<const SharedStem> stems) {
+  std::vector<std::string> prefixes = {kTrunkPrefix};
+  for (const SharedStem& stem : stems) prefixes.push_back(shared_stem_prefix(stem.sensor));
+  std::vector<bool> used(prefixes.size(), false);
+  for (const StoredTensor& tensor : file.tensors()) {
+    const auto at = std::ranges::find_if(
+        prefixes, [&](const std::string& prefix) { return tensor.name.starts_with(prefix); });
+    if (at == prefixes.end())
+      return Error{Code::bad_data,
+                   fmt::format("'{}': tensor '{}' belongs to neither the trunk nor a shared stem "
+                               "that the metadata names (prefixes: '{}')",
+                               file.path().string(), tensor.name, fmt::join(prefixes, "', '"))};
+    const auto index = static_cast<std::size_t>(at - prefixes.begin());
+    if (index > 0 && tensor.dtype != DType::f32)
+      return Error{Code::bad_data,
+                   fmt::format("'{}': tensor '{}' is {}, shared stems are F32",
+                               file.path().string(), tensor.name, to_string(tensor.dtype))};
+    used[index] = true;
+  }
+  for (std::size_t i = 0; i < prefixes.size(); ++i)
+    if (!used[i])
+      return Error{Code::bad_data, fmt::format("'{}': no tensor begins with '{}'",
+                                               file.path().string(), prefixes[i])};
+  return {};
+}
+
+}  // namespace
+
+std::vector<Parameter> views(const Parameters& parameters) {
+  std::vector<Parameter> result;
+  for (const auto& [key, value] : parameters) result.push_back({key.c_str(), value.c_str()});
+  return result;
+}
+
+std::string shared_stem_prefix(std::string_view sensor) {
+  return fmt::format("stems.shared_{}.", sensor);
+}
+
+std::string trunk_id(const TrunkShape& shape, const SafetensorsFile& file) {
+  base::Sha256 sha;
+  sha.update(fmt::format("{} {} {} {} {}\n", shape.architecture, shape.width, shape.blocks,
+                         shape.heads, shape.mlp_ratio));
+  for (const StoredTensor& tensor : file.tensors()) {
+    sha.update(fmt::format("{} {} [{}]\n", tensor.name, to_string(tensor.dtype),
+                           fmt::join(tensor.shape, ",")));
+    sha.update(tensor.bytes);
+  }
+  return base::to_hex(sha.finish());
+}
+
+Result<Stock> Stock::open(const std::filesystem::path& path) {
+  auto file = SafetensorsFile::open(path);
+  if (!file) return file.error();
+  Stock stock;
+  stock.file_ = std::move(*file);
+
+  Fields in(stock.file_);
+  std::size_t kind = 0;
+  in.one_of("cambium.kind", {"stock"}, kind);
+  in.text("architecture", stock.shape_.architecture);
+  in.count("embed_dim", stock.shape_.width, 1, kMaxWidth);
+  in.count("num_blocks", stock.shape_.blocks, 1, kMaxBlocks);
+  in.count("num_heads", stock.shape_.heads, 1, kMaxWidth);
+  in.count("mlp_ratio", stock.shape_.mlp_ratio, 1, 64);
+  if (in.ok() && stock.shape_.width % stock.shape_.heads != 0)
+    in.fail("embed_dim", fmt::format("is {}, not a multiple of num_heads = {}", stock.shape_.width,
+                                     stock.shape_.heads));
+  const auto stems = in.list("shared_stems");
+  for (std::size_t i = 0; i < stems.size(); ++i) {
+    auto stem = parse_stem(in, stems[i], i);
+    if (stock.find_stem(stem.sensor) != nullptr)
+      in.fail("shared_stems", fmt::format("names sensor '{}' twice", stem.sensor));
+    stock.shared_stems_.push_back(std::move(stem));
+  }
+  if (in.has("trained")) in.text("trained", stock.trained_);
+  if (auto done = in.finish(); !done) return done.error();
+  if (auto done = check_tensors(stock.file_, stock.shared_stems_); !done) return done.error();
+  stock.trunk_id_ = nn::trunk_id(stock.shape_, stock.file_);
+  return stock;
+}
+
+const SharedStem* Stock::find_stem(std::string_view sensor) const noexcept {
+  const auto found = std::ranges::find(shared_stems_, sensor, &SharedStem::sensor);
+  return found == shared_stems_.end() ? nullptr : &*found;
+}
+
+std::vector<TensorView> Stock::stem_weights(std::string_view sensor) const {
+  return file_.views(shared_stem_prefix(sensor));
+}
+
+Result<Stock> write_stock(const std::filesystem::path& file, const TrunkShape& shape,
+                          std::span<const SharedStem> shared_stems,
+                          std::span<const TensorToWrite> tensors, const std::string& trained) {
+  auto stems = nlohmann::ordered_json::array();
+  for (const SharedStem& stem : shared_stems)
+    stems.push_back({{"sensor", stem.sensor},
+                     {"stem", stem.stem},
+                     {"shape", stem.shape},
+                     {"horizon", stem.horizon},
+                     {"tokens", stem.tokens},
+                     {"parameters", stem.parameters}});
+  Metadata metadata = {{"cambium.kind", "stock"},
+                       {"architecture", shape.architecture},
+                       {"embed_dim", std::to_string(shape.width)},
+                       {"num_blocks", std::to_string(shape.blocks)},
+                       {"num_heads", std::to_string(shape.heads)},
+                       {"mlp_ratio", std::to_string(shape.mlp_ratio)},
+                       {"shared_stems", stems.dump()}};
+  if (!trained.empty()) metadata["trained"] = trained;
+  if (auto done = write_safetensors(file, tensors, metadata); !done) return done.error();
+  return Stock::open(file);
+}
+
+}  // namespace cambium::nn

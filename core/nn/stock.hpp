@@ -1,0 +1,83 @@
+// core/nn/stock.hpp: a trunk and its shared stems, as the file that everybody grafts onto.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cambium/frame.hpp"
+#include "cambium/result.hpp"
+#include "core/nn/safetensors.hpp"
+
+namespace cambium::nn {
+
+/// Hyper-parameters of a stem or head: "widths" -> "[128]". Numbers, booleans and lists are JSON
+/// text.
+using Parameters = std::map<std::string, std::string>;
+
+/// As the seam wants them; borrows `parameters`.
+std::vector<Parameter> views(const Parameters& parameters);
+
+/// The numbers that, with the weights, make a trunk's identity.
+struct TrunkShape {
+  std::string architecture = "hpt";
+  std::uint32_t width = 0;
+  std::uint32_t blocks = 0;
+  std::uint32_t heads = 0;
+  std::uint32_t mlp_ratio = 4;
+};
+
+/// A stem of the stock, for a sensor that means the same on every body.
+struct SharedStem {
+  std::string sensor;                ///< "tool"
+  std::string stem;                  ///< kind: "token"
+  std::vector<std::uint32_t> shape;  ///< of one observation
+  std::uint32_t horizon = 1;         ///< observations in a window
+  std::uint32_t tokens = 1;
+  Parameters parameters;
+};
+
+/// A verified stock file. Weights are views into the mapped file. [setup]
+class Stock {
+ public:
+  /// Reads the metadata, computes the trunk id over all tensors, and refuses unknown keys and
+  /// tensors. Trunk tensors are checked against the architecture by trunk::load_model.
+  static Result<Stock> open(const std::filesystem::path& file);
+
+  const SafetensorsFile& file() const noexcept { return file_; }
+  const TrunkShape& shape() const noexcept { return shape_; }
+  /// 64 hex digits, as docs/files.md defines them.
+  const std::string& trunk_id() const noexcept { return trunk_id_; }
+  std::span<const SharedStem> shared_stems() const noexcept { return shared_stems_; }
+  /// Null if no shared stem reads that sensor.
+  const SharedStem* find_stem(std::string_view sensor) const noexcept;
+  /// Weights of one shared stem, names without prefix; live as long as this stock.
+  std::vector<TensorView> stem_weights(std::string_view sensor) const;
+  /// For people; may be empty.
+  const std::string& trained() const noexcept { return trained_; }
+
+ private:
+  SafetensorsFile file_;
+  TrunkShape shape_;
+  std::string trunk_id_;
+  std::vector<SharedStem> shared_stems_;
+  std::string trained_;
+};
+
+/// SHA-256 over shape and tensors of `file`, in hex. Other metadata does not change it. [setup]
+std::string trunk_id(const TrunkShape& shape, const SafetensorsFile& file);
+
+/// Where tensors of a stock lie.
+inline constexpr const char kTrunkPrefix[] = "trunk.";
+std::string shared_stem_prefix(std::string_view sensor);  ///< "stems.shared_tool."
+
+/// Writes a stock and opens it again, so that what is returned is what a reader sees. [setup]
+Result<Stock> write_stock(const std::filesystem::path& file, const TrunkShape& shape,
+                          std::span<const SharedStem> shared_stems,
+                          std::span<const TensorToWrite> tensors, const std::string& trained);
+
+}  // namespace cambium::nn

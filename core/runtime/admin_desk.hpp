@@ -1,0 +1,68 @@
+// core/runtime/admin_desk.hpp: answers the command line of a running host, on threads of its own.
+#pragma once
+
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "cambium/result.hpp"
+#include "core/base/waker.hpp"
+#include "core/runtime/host.hpp"
+#include "core/transport/socket.hpp"
+
+namespace cambium::runtime {
+
+/// What the command line asks; empty fields are not given. As AdminRequest on the wire.
+struct AdminCall {
+  std::string verb;  ///< status, add, remove, swap, reload, stop
+  std::string robot, plugin, stem_plugin, head_plugin, head, bundle;
+};
+
+/// `text` is one sentence for people, `json` one object for programs.
+struct AdminAnswer {
+  Code code = Code::ok;
+  std::string text, json;
+};
+
+/// Serves the admin endpoint. `status` is answered at once by the desk's own thread, which shares
+/// nothing with a tick; add, remove, swap and reload are done one after the other on a second
+/// thread.
+class AdminDesk {
+ public:
+  /// on_stop is called when somebody asks the host to stop. `host` must outlive the desk. [setup]
+  static Result<std::unique_ptr<AdminDesk>> start(Host& host, std::function<void()> on_stop);
+  ~AdminDesk();
+
+ private:
+  struct Job {
+    transport::Peer peer;
+    AdminCall call;
+    AdminAnswer answer;
+  };
+
+  AdminDesk(Host& host, std::function<void()> on_stop)
+      : host_(host), on_stop_(std::move(on_stop)) {}
+  void serve(transport::Socket socket);
+  void work();
+  AdminAnswer change(const AdminCall& call);
+
+  Host& host_;
+  std::function<void()> on_stop_;
+  base::Waker waker_;
+  std::mutex mutex_;  // guards the four below
+  std::condition_variable work_there_;
+  std::deque<Job> jobs_, done_;
+  bool stopping_ = false;
+  std::thread worker_, server_;
+};
+
+/// Asks a running host and waits for its answer. unavailable if nobody answers in time. [setup]
+Result<AdminAnswer> ask_admin(const std::string& endpoint, const AdminCall& call,
+                              base::Nanoseconds timeout);
+
+}  // namespace cambium::runtime

@@ -1,0 +1,80 @@
+// core/runtime/frames.hpp: what passes between the io thread and a robot; slots of rings, sized
+// once.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+
+#include "cambium/client.hpp"
+#include "cambium/status.hpp"
+#include "core/base/clock.hpp"
+#include "core/base/sha256.hpp"
+#include "core/base/spsc_ring.hpp"
+
+namespace cambium::runtime {
+
+inline constexpr std::uint32_t kMaxSensors = 64;
+inline constexpr std::uint32_t kMaxDof = 64;  ///< bits of `limited`
+
+/// A controller's observation, copied from a verified message; shapes are not checked yet.
+struct ObservationFrame {
+  std::uint64_t body = 0, sequence = 0;
+  base::Nanoseconds readable = 0;  ///< when the io thread found it: the host's time runs from here
+  bool want_chunk = false, episode_start = false;
+  std::uint32_t reading_count = 0;
+  std::array<std::uint32_t, kMaxSensors> sizes{};
+  std::unique_ptr<float[]> values;  ///< all readings, one after the other
+};
+
+/// The trunk's answer to one request.
+struct FeaturesFrame {
+  std::uint64_t request = 0, generation = 0;
+  Code code = Code::ok;
+  std::uint32_t count = 0, width = 0;
+  float compute_us = 0;
+  std::unique_ptr<float[]> values;  ///< (count, width)
+};
+
+/// What a robot sends: to its controller, or tokens to the trunk.
+struct OutFrame {
+  enum class Kind : std::uint8_t { action, chunk, notice, tokens };
+  Kind kind = Kind::action;
+  std::uint64_t sequence = 0, generation = 0, body = 0;
+  base::Nanoseconds readable = 0;  ///< of the observation that it answers
+  base::Nanoseconds deadline = 0;  ///< a later action is a missed tick
+  Drive drive = Drive::waiting;
+  Code code = Code::ok;  ///< reason of a drive or a notice
+  std::uint64_t limited = 0;
+  std::uint32_t chunk_index = 0;
+  std::uint32_t rows = 0, columns = 0;
+  float compute_us = 0;
+  std::uint64_t request = 0;  ///< tokens only, as the three below
+  std::uint32_t deadline_us = 0;
+  std::uint8_t pooling = 0;  ///< wire::Pooling
+  std::uint32_t pooled = 1;
+  base::Digest trunk{};
+  std::array<char, 256> text{};     ///< notice only
+  std::unique_ptr<float[]> values;  ///< (rows, columns)
+};
+
+/// The rings between one robot and the io thread. All bounded; on full: an observation is dropped
+/// and counted as a missed tick, features are dropped (the request is repeated), an answer is
+/// dropped and counted.
+struct Mailbox {
+  /// `floats` bounds the numbers of one message. [setup]
+  explicit Mailbox(std::uint32_t floats) : capacity(floats) {
+    for (auto& slot : observations.slots())
+      slot.values = std::make_unique_for_overwrite<float[]>(floats);
+    for (auto& slot : features.slots())
+      slot.values = std::make_unique_for_overwrite<float[]>(floats);
+    for (auto& slot : out.slots()) slot.values = std::make_unique_for_overwrite<float[]>(floats);
+  }
+
+  std::uint32_t capacity;
+  base::SpscRing<ObservationFrame> observations{4};  ///< io -> robot
+  base::SpscRing<FeaturesFrame> features{4};         ///< io -> robot
+  base::SpscRing<OutFrame> out{8};                   ///< robot -> io
+};
+
+}  // namespace cambium::runtime

@@ -1,0 +1,343 @@
+#include "core/runtime/io_loop.hpp"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "cambium/version.hpp"
+#include "core/base/nearest.hpp"
+#include "core/runtime/robot.hpp"
+#include "core/runtime/worker.hpp"
+#include "core/transport/verify.hpp"
+#include "core/trunk/link.hpp"
+#include "wire/action_generated.h"
+#include "wire/chunk_generated.h"
+#include "wire/hello_generated.h"
+#include "wire/notice_generated.h"
+#include "wire/observation_generated.h"
+
+namespace cambium::runtime {
+namespace {
+
+constexpr base::Nanoseconds kIdle = 50 * base::kMillisecond;
+
+void count(std::atomic<std::uint64_t>& counter) noexcept {
+  counter.store(counter.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+}
+
+}  // namespace
+
+/// What lives and dies with the io thread.
+class IoLoop::Loop {
+ public:
+  Loop(IoLoop& owner, transport::Socket control, trunk::TrunkLink link)
+      : owner_(owner), control_(std::move(control)), link_(std::move(link)) {
+    poller_.add(control_);
+    poller_.add(link_.socket());
+    poller_.add_descriptor(owner_.waker_.descriptor());
+  }
+
+  void run() {
+    while (!stopped_) {
+      poller_.wait(kIdle);
+      owner_.waker_.clear();
+      send_answers();  // first: controllers are waiting for them
+      receive_observations();
+      receive_features();
+      obey();
+    }
+  }
+
+ private:
+  struct Slot {
+    std::unique_ptr<Route> route;
+    transport::Peer peer;
+    bool has_peer = false;
+    base::Nanoseconds last_heard = 0;
+  };
+
+  void obey() {
+    while (Command* command = owner_.commands_.front()) {
+      if (command->stop) {
+        stopped_ = true;
+      } else {
+        Slot& slot = slots_[command->robot_id];
+        owner_.replaced_ = slot.route.release();
+        slot.route.reset(command->route);
+        if (!command->route && std::exchange(slot.has_peer, false)) {
+          notice(slot.peer, Code::unavailable, "the robot was removed", 0);
+        }
+      }
+      owner_.commands_.pop();
+      owner_.done_.store(true, std::memory_order_release);
+      owner_.done_.notify_one();
+    }
+  }
+
+  // ---- controllers -> robots
+
+  void receive_observations() {
+    transport::Peer from;
+    std::span<const std::byte> bytes;
+    for (;;) {
+      const Status got = control_.receive(from, bytes);
+      if (got.code() == Code::stale) return;
+      if (!got.ok()) {
+        notice(from, Code::bad_data, "a message is one frame of bounded size", 0);
+      } else if (const auto* observation =
+                     transport::verify<wire::Observation>(bytes, wire::ObservationIdentifier())) {
+        on_observation(from, *observation);
+      } else if (const auto* hello =
+                     transport::verify<wire::Hello>(bytes, wire::HelloIdentifier())) {
+        on_hello(from, *hello);
+      } else {
+        notice(from, Code::bad_data, "not a sound hello or observation of this protocol", 0);
+      }
+    }
+  }
+
+  void on_observation(const transport::Peer& from, const wire::Observation& message) {
+    const std::uint32_t id = message.robot_id();
+    if (id >= slots_.size() || !slots_[id].route || !slots_[id].has_peer ||
+        !(slots_[id].peer == from)) {
+      return notice(from, Code::unavailable, "this host does not know you: say hello first",
+                    message.sequence());
+    }
+    Slot& slot = slots_[id];
+    Robot& robot = *slot.route->actor;
+    const base::Nanoseconds now = base::monotonic_ns();
+    slot.last_heard = now;
+    robot.counters().last_heard.store(now, std::memory_order_relaxed);
+
+    ObservationFrame* frame = robot.mailbox().observations.loan();
+    if (!frame) {  // the robot's worker is far behind: this tick will have no action
+      count(robot.counters().missed);
+      return notice(from, Code::busy, "the robot's queue is full", message.sequence());
+    }
+    frame->reading_count = 0;
+    std::size_t total = 0;
+    if (message.readings()) {
+      if (message.readings()->size() > kMaxSensors) {
+        return notice(from, Code::bad_data, "too many readings", message.sequence());
+      }
+      for (const auto* reading : *message.readings()) {
+        const auto* values = reading->values();
+        const std::size_t size = values ? values->size() : 0;
+        if (total + size > robot.mailbox().capacity) {
+          return notice(from, Code::bad_data,
+                        "the observation is larger than the host's max_message_kb",
+                        message.sequence());
+        }
+        if (size != 0) std::copy_n(values->data(), size, frame->values.get() + total);
+        frame->sizes[frame->reading_count++] = static_cast<std::uint32_t>(size);
+        total += size;
+      }
+    }
+    frame->body = message.body();
+    frame->sequence = message.sequence();
+    frame->readable = now;
+    frame->want_chunk = message.want() == wire::Want::chunk;
+    frame->episode_start = message.episode_start();
+    robot.mailbox().observations.publish();
+    slot.route->worker->wake();
+  }
+
+  void on_hello(const transport::Peer& from, const wire::Hello& hello) {
+    const std::string robot = hello.robot() ? hello.robot()->str() : "";
+    const std::string embodiment = hello.embodiment() ? hello.embodiment()->str() : "";
+    if (hello.protocol() != kWireProtocol) {
+      return notice(from, Code::incompatible,
+                    "wire protocol " + std::to_string(hello.protocol()) + ", this host speaks " +
+                        std::to_string(kWireProtocol),
+                    0);
+    }
+    const auto found = std::find_if(slots_.begin(), slots_.end(), [&](const Slot& slot) {
+      return slot.route && slot.route->robot == robot;
+    });
+    if (found == slots_.end()) {
+      std::vector<std::string> names;
+      for (const auto& slot : slots_) {
+        if (slot.route) names.push_back(slot.route->robot);
+      }
+      return notice(from, Code::not_found,
+                    "no robot '" + robot + "' here" + base::did_you_mean(robot, names), 0);
+    }
+    const Route& route = *found->route;
+    if (!embodiment.empty() && embodiment != route.embodiment) {
+      return notice(from, Code::incompatible,
+                    "robot '" + robot + "' holds embodiment '" + route.embodiment +
+                        "', this controller is for '" + embodiment + "'",
+                    0);
+    }
+    const base::Nanoseconds now = base::monotonic_ns();
+    if (found->has_peer && !(found->peer == from) && now - found->last_heard < route.silent_after) {
+      return notice(from, Code::busy,
+                    "robot '" + robot + "' has a controller, last heard " +
+                        std::to_string((now - found->last_heard) / base::kMillisecond) + " ms ago",
+                    0);
+    }
+    found->peer = from;
+    found->has_peer = true;
+    found->last_heard = now;
+    [[maybe_unused]] const Status sent =
+        control_.send(from, route.welcome);  // a lost one is asked for again
+  }
+
+  void notice(const transport::Peer& to, Code code, const std::string& text,
+              std::uint64_t sequence) {
+    builder_.Clear();
+    const auto words = builder_.CreateString(text);
+    wire::FinishNoticeBuffer(
+        builder_,
+        wire::CreateNotice(builder_, static_cast<std::uint16_t>(code), words, 0, sequence));
+    [[maybe_unused]] const Status sent =
+        control_.send(to, transport::bytes_of(builder_));  // may be gone already
+  }
+
+  // ---- robots -> controllers and trunk
+
+  void send_answers() {
+    for (auto& slot : slots_) {
+      if (!slot.route) continue;
+      Robot& robot = *slot.route->actor;
+      while (OutFrame* frame = robot.mailbox().out.front()) {
+        send(slot, robot, *frame);
+        robot.mailbox().out.pop();
+      }
+    }
+  }
+
+  void send(Slot& slot, Robot& robot, const OutFrame& frame) {
+    if (frame.kind == OutFrame::Kind::tokens) return send_tokens(robot, frame);
+    if (!slot.has_peer) return;
+    builder_.Clear();
+    const std::size_t size = std::size_t{frame.rows} * frame.columns;
+    switch (frame.kind) {
+      case OutFrame::Kind::action: {
+        const auto values = builder_.CreateVector(frame.values.get(), size);
+        wire::FinishActionBuffer(
+            builder_, wire::CreateAction(builder_, robot.id(), frame.sequence, frame.generation,
+                                         frame.body, static_cast<wire::Drive>(frame.drive),
+                                         static_cast<std::uint16_t>(frame.code), frame.limited,
+                                         frame.chunk_index, values));
+        break;
+      }
+      case OutFrame::Kind::chunk: {
+        const auto values = builder_.CreateVector(frame.values.get(), size);
+        wire::FinishChunkBuffer(
+            builder_,
+            wire::CreateChunk(builder_, robot.id(), frame.sequence, frame.generation, frame.body,
+                              frame.rows, frame.columns, frame.limited, values, frame.compute_us));
+        break;
+      }
+      case OutFrame::Kind::notice: {
+        const auto text = builder_.CreateString(frame.text.data());
+        wire::FinishNoticeBuffer(
+            builder_, wire::CreateNotice(builder_, static_cast<std::uint16_t>(frame.code), text,
+                                         robot.id(), frame.sequence, frame.generation, frame.body));
+        break;
+      }
+      case OutFrame::Kind::tokens:
+        return;
+    }
+    const Status sent = control_.send(slot.peer, transport::bytes_of(builder_));
+    if (sent.code() == Code::unavailable) slot.has_peer = false;  // it left; it will say hello
+    if (frame.kind == OutFrame::Kind::action && sent.ok()) {
+      const base::Nanoseconds now = base::monotonic_ns();
+      robot.counters().tick_latency.add(now - frame.readable);
+      if (now > frame.deadline) count(robot.counters().missed);
+    }
+  }
+
+  void send_tokens(const Robot& robot, const OutFrame& frame) {
+    // Not sent: the robot's own time-out repeats it; meanwhile it plays its chunk, then holds.
+    [[maybe_unused]] const Status sent =
+        link_.send({.request = frame.request,
+                    .generation = frame.generation,
+                    .robot_id = robot.id(),
+                    .trunk = frame.trunk,
+                    .deadline_us = frame.deadline_us,
+                    .pooling = frame.pooling,
+                    .pooled = frame.pooled,
+                    .count = frame.rows,
+                    .width = frame.columns,
+                    .values = {frame.values.get(), std::size_t{frame.rows} * frame.columns}});
+  }
+
+  // ---- trunk -> robots
+
+  void receive_features() {
+    const base::Nanoseconds now = base::monotonic_ns();
+    link_.heartbeat(now);
+    trunk::FeaturesReply reply;
+    while (link_.receive(reply, now)) {
+      if (reply.robot_id >= slots_.size() || !slots_[reply.robot_id].route) continue;
+      const Route& route = *slots_[reply.robot_id].route;
+      Mailbox& mailbox = route.actor->mailbox();
+      FeaturesFrame* frame = mailbox.features.loan();
+      if (!frame || reply.values.size() > mailbox.capacity) continue;
+      frame->request = reply.request;
+      frame->generation = reply.generation;
+      frame->code = reply.code;
+      frame->count = reply.count;
+      frame->width = reply.width;
+      frame->compute_us = reply.compute_us;
+      std::copy(reply.values.begin(), reply.values.end(), frame->values.get());
+      mailbox.features.publish();
+      route.worker->wake();
+    }
+    owner_.trunk_alive_.store(link_.alive(now), std::memory_order_relaxed);
+  }
+
+  IoLoop& owner_;
+  transport::Socket control_;
+  trunk::TrunkLink link_;
+  transport::Poller poller_;
+  flatbuffers::FlatBufferBuilder builder_{64 * 1024};
+  std::array<Slot, kMaxRobots> slots_;
+  bool stopped_ = false;
+};
+
+Result<std::unique_ptr<IoLoop>> IoLoop::start(transport::Context& context, const IoOptions& options,
+                                              std::function<void()> prepare) {
+  auto control = transport::Socket::bind(context, transport::SocketKind::router, options.control,
+                                         {.max_message_bytes = options.max_message_bytes});
+  if (!control) return control.error();
+  auto link = trunk::TrunkLink::open(context, options.trunk, "host", options.max_message_bytes);
+  if (!link) return link.error();
+  std::unique_ptr<IoLoop> io(new IoLoop());
+  io->endpoint_ = control->endpoint();
+  // ZeroMQ sockets may move to another thread through a full barrier, which the start of a thread
+  // is.
+  auto loop = std::make_unique<Loop>(*io, std::move(*control), std::move(*link));
+  io->thread_ = std::thread([prepare = std::move(prepare), loop = std::move(loop)] {
+    prepare();
+    loop->run();
+  });
+  return io;
+}
+
+IoLoop::~IoLoop() {
+  if (!thread_.joinable()) return;
+  ask({.stop = true});
+  thread_.join();
+}
+
+Route* IoLoop::ask(Command command) {
+  done_.store(false, std::memory_order_relaxed);
+  *commands_.loan() = command;
+  commands_.publish();
+  waker_.wake();
+  done_.wait(false, std::memory_order_acquire);
+  return std::exchange(replaced_, nullptr);
+}
+
+void IoLoop::set_route(std::uint32_t robot_id, std::unique_ptr<Route> route) {
+  const std::unique_ptr<Route> old(ask({.robot_id = robot_id, .route = route.release()}));
+}
+
+void IoLoop::remove_route(std::uint32_t robot_id) {
+  const std::unique_ptr<Route> old(ask({.robot_id = robot_id, .route = nullptr}));
+}
+
+}  // namespace cambium::runtime

@@ -1,0 +1,81 @@
+#include "core/runtime/worker.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace cambium::runtime {
+
+Worker::~Worker() {
+  ask({.kind = Command::Kind::stop});
+  thread_.join();
+}
+
+void Worker::ask(Command command) {
+  done_.store(false, std::memory_order_relaxed);
+  *commands_.loan() = command;
+  commands_.publish();
+  waker_.wake();
+  done_.wait(false, std::memory_order_acquire);
+}
+
+void Worker::adopt(Robot& robot) {
+  ask({.kind = Command::Kind::adopt, .robot = &robot});
+  ++robot_count_;
+}
+
+void Worker::drop(Robot& robot) {
+  ask({.kind = Command::Kind::drop, .robot = &robot});
+  --robot_count_;
+}
+
+Worker::Commit Worker::commit(Robot& robot, std::unique_ptr<Generation> next) {
+  Commit result;
+  ask({.kind = Command::Kind::commit, .robot = &robot, .generation = &next, .took = &result.took});
+  result.old = std::move(next);
+  return result;
+}
+
+void Worker::copy_window(Robot& robot, ObservationWindow& into) {
+  ask({.kind = Command::Kind::copy_window, .robot = &robot, .window = &into});
+}
+
+void Worker::run() noexcept {
+  robots_.reserve(kMaxRobots);
+  while (!stopped_) {
+    while (Command* command = commands_.front()) {
+      const Command copy = *command;
+      commands_.pop();
+      obey(copy);
+    }
+    for (Robot* robot : robots_) robot->handle_messages();
+    if (!stopped_) waker_.sleep(-1);
+  }
+}
+
+void Worker::obey(const Command& command) noexcept {
+  switch (command.kind) {
+    case Command::Kind::adopt:
+      robots_.push_back(command.robot);
+      break;
+    case Command::Kind::drop:
+      std::erase(robots_, command.robot);
+      break;
+    case Command::Kind::commit: {
+      const base::Nanoseconds begin = base::monotonic_ns();
+      *command.generation = command.robot->commit(std::move(*command.generation));
+      *command.took = base::monotonic_ns() - begin;
+      break;
+    }
+    case Command::Kind::copy_window:
+      if (command.robot->generation())
+        command.window->take_over(command.robot->generation()->window);
+      break;
+    case Command::Kind::stop:
+      stopped_ = true;
+      break;
+  }
+  done_.store(true, std::memory_order_release);
+  done_.notify_one();
+}
+
+}  // namespace cambium::runtime

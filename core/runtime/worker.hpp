@@ -1,0 +1,78 @@
+// core/runtime/worker.hpp: the thread that robots live on; swaps reach them here as messages,
+// between two ticks.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "core/base/clock.hpp"
+#include "core/base/spsc_ring.hpp"
+#include "core/base/waker.hpp"
+#include "core/runtime/robot.hpp"
+
+namespace cambium::runtime {
+
+/// Threads    The public calls come from one thread at a time (the host's set-up); each returns
+/// when the worker has done
+///            what was asked, between two messages of the robot.
+/// Real time  The thread allocates nothing and takes no lock; it sleeps on its waker.
+class Worker {
+ public:
+  /// `prepare` runs on the new thread before anything else (name, priority). [setup]
+  template <class Prepare>
+  explicit Worker(Prepare prepare)
+      : thread_([this, prepare] {
+          prepare();
+          run();
+        }) {}
+  ~Worker();
+  Worker(const Worker&) = delete;
+  Worker& operator=(const Worker&) = delete;
+
+  /// The robot's messages are handled here from now on; `robot` must outlive drop(). [setup]
+  void adopt(Robot& robot);
+  /// Returns when the worker will never touch the robot again. [setup]
+  void drop(Robot& robot);
+
+  struct Commit {
+    std::unique_ptr<Generation> old;
+    base::Nanoseconds took = 0;  ///< between two ticks: what the robot could have noticed
+  };
+  /// Swaps the robot's generation. [setup]
+  Commit commit(Robot& robot, std::unique_ptr<Generation> next);
+  /// Copies the robot's current window into `into` (as far as the sensors agree). [setup]
+  void copy_window(Robot& robot, ObservationWindow& into);
+
+  /// Tells the worker that there is something in a mailbox. [io, rt]
+  void wake() noexcept { waker_.wake(); }
+  std::size_t robot_count() const noexcept { return robot_count_; }
+
+ private:
+  struct Command {
+    enum class Kind : std::uint8_t { adopt, drop, commit, copy_window, stop };
+    Kind kind = Kind::stop;
+    Robot* robot = nullptr;
+    std::unique_ptr<Generation>* generation = nullptr;  // in: next; out: old
+    ObservationWindow* window = nullptr;
+    base::Nanoseconds* took = nullptr;
+  };
+
+  void run() noexcept;
+  void obey(const Command& command) noexcept;
+  void ask(Command command);
+
+  static constexpr std::size_t kMaxRobots = 64;
+
+  base::Waker waker_;
+  base::SpscRing<Command> commands_{4};  // set-up -> worker; the asker waits, so it never fills
+  std::vector<Robot*> robots_;           // the worker's own; capacity is reserved
+  std::size_t robot_count_ = 0;          // the set-up side's count
+  std::atomic<bool> done_{false};        // the command under way has been obeyed
+  bool stopped_ = false;
+  std::thread thread_;  // last: it uses all of the above
+};
+
+}  // namespace cambium::runtime

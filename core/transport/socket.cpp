@@ -1,0 +1,212 @@
+#include "core/transport/socket.hpp"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <zmq.hpp>
+
+namespace cambium::transport {
+
+struct Context::Impl {
+  zmq::context_t zmq{1};
+};
+
+Context::Context() : impl_(std::make_unique<Impl>()) {}
+Context::~Context() = default;
+
+bool Peer::operator==(const Peer& other) const noexcept {
+  return size == other.size && std::memcmp(bytes.data(), other.bytes.data(), size) == 0;
+}
+
+std::string Peer::text() const {
+  return {reinterpret_cast<const char*>(bytes.data()), size};
+}
+
+namespace {
+
+constexpr const char* kIpc = "ipc://";
+
+// Holds `<path>.lock` for the life of a bound ipc endpoint: the kernel drops the lock with the
+// process, so a crash leaves nothing that would have to be guessed about.
+class EndpointLock {
+ public:
+  EndpointLock() = default;
+  EndpointLock(const EndpointLock&) = delete;
+  EndpointLock& operator=(const EndpointLock&) = delete;
+  ~EndpointLock() {
+    if (descriptor_ < 0) return;
+    std::error_code ignored;
+    std::filesystem::remove(path_, ignored);
+    std::filesystem::remove(lock_path(), ignored);
+    ::close(descriptor_);
+  }
+
+  Result<void> take(const std::string& endpoint) {
+    path_ = endpoint.substr(std::strlen(kIpc));
+    std::error_code ignored;
+    const auto folder = std::filesystem::path(path_).parent_path();
+    if (!folder.empty() && !std::filesystem::is_directory(folder, ignored)) {
+      return Error{Code::not_found,
+                   "endpoint '" + endpoint + "': no folder '" + folder.string() + "'"};
+    }
+    const int descriptor = ::open(lock_path().c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0600);
+    if (descriptor < 0) {
+      return Error{Code::failed, "endpoint '" + endpoint + "': " + std::strerror(errno)};
+    }
+    if (::flock(descriptor, LOCK_EX | LOCK_NB) != 0) {
+      ::close(descriptor);
+      return Error{Code::busy,
+                   "endpoint '" + endpoint +
+                       "' is taken by a running process; stop it or choose another endpoint"};
+    }
+    descriptor_ = descriptor;
+    std::filesystem::remove(path_, ignored);  // left over by a process that died
+    return {};
+  }
+
+ private:
+  std::string lock_path() const { return path_ + ".lock"; }
+  std::string path_;
+  int descriptor_ = -1;
+};
+
+}  // namespace
+
+struct Socket::Impl {
+  zmq::socket_t zmq;
+  SocketKind kind;
+  std::size_t limit;
+  std::string endpoint;
+  EndpointLock lock;
+  std::unique_ptr<std::byte[]> buffer;  // operator new aligns it for any scalar of a FlatBuffer
+
+  Impl(zmq::context_t& context, SocketKind socket_kind, const SocketOptions& options)
+      : zmq(context, socket_kind == SocketKind::router ? zmq::socket_type::router
+                                                       : zmq::socket_type::dealer),
+        kind(socket_kind),
+        limit(options.max_message_bytes),
+        buffer(std::make_unique_for_overwrite<std::byte[]>(options.max_message_bytes)) {
+    zmq.set(zmq::sockopt::linger, 0);
+    zmq.set(zmq::sockopt::sndhwm, options.queue_messages);
+    zmq.set(zmq::sockopt::rcvhwm, options.queue_messages);
+    zmq.set(zmq::sockopt::maxmsgsize, static_cast<std::int64_t>(options.max_message_bytes));
+    zmq.set(zmq::sockopt::reconnect_ivl, 10);
+    zmq.set(zmq::sockopt::reconnect_ivl_max, 200);
+    if (kind == SocketKind::router) {
+      zmq.set(zmq::sockopt::router_mandatory, true);  // a vanished peer is an answer, not silence
+    } else {
+      zmq.set(zmq::sockopt::immediate,
+              true);  // nothing is queued for a host that is not there: it would be stale
+    }
+  }
+};
+
+Socket::Socket(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Socket::Socket(Socket&&) noexcept = default;
+Socket& Socket::operator=(Socket&&) noexcept = default;
+Socket::~Socket() {
+  if (impl_) impl_->zmq.close();  // before the lock goes
+}
+
+Result<Socket> Socket::bind(Context& context, SocketKind kind, const std::string& endpoint,
+                            SocketOptions options) {
+  try {
+    auto impl = std::make_unique<Impl>(context.impl_->zmq, kind, options);
+    if (endpoint.rfind(kIpc, 0) == 0) {
+      if (auto taken = impl->lock.take(endpoint); !taken) return taken.error();
+    }
+    impl->zmq.bind(endpoint);
+    impl->endpoint = impl->zmq.get(zmq::sockopt::last_endpoint);
+    return Socket(std::move(impl));
+  } catch (const zmq::error_t& error) {
+    const Code code = error.num() == EADDRINUSE ? Code::busy : Code::bad_argument;
+    return Error{code, "cannot bind endpoint '" + endpoint + "': " + error.what()};
+  }
+}
+
+Result<Socket> Socket::connect(Context& context, SocketKind kind, const std::string& endpoint,
+                               SocketOptions options) {
+  try {
+    auto impl = std::make_unique<Impl>(context.impl_->zmq, kind, options);
+    impl->zmq.connect(endpoint);
+    impl->endpoint = endpoint;
+    return Socket(std::move(impl));
+  } catch (const zmq::error_t& error) {
+    return Error{Code::bad_argument,
+                 "cannot connect to endpoint '" + endpoint + "': " + error.what()};
+  }
+}
+
+const std::string& Socket::endpoint() const noexcept {
+  return impl_->endpoint;
+}
+
+Status Socket::receive(Peer& from, std::span<const std::byte>& bytes) noexcept {
+  void* const socket = impl_->zmq.handle();
+  if (impl_->kind == SocketKind::router) {
+    const int size = zmq_recv(socket, from.bytes.data(), from.bytes.size(), ZMQ_DONTWAIT);
+    if (size < 0) return Code::stale;
+    from.size = static_cast<std::uint8_t>(size);
+  }
+  const int size = zmq_recv(socket, impl_->buffer.get(), impl_->limit, ZMQ_DONTWAIT);
+  if (size < 0) return Code::stale;
+  int more = 0;
+  std::size_t more_size = sizeof more;
+  zmq_getsockopt(socket, ZMQ_RCVMORE, &more, &more_size);
+  const bool single = more == 0;
+  while (more != 0) {  // drain what we do not understand
+    std::byte sink{};
+    zmq_recv(socket, &sink, 1, ZMQ_DONTWAIT);
+    zmq_getsockopt(socket, ZMQ_RCVMORE, &more, &more_size);
+  }
+  if (!single || static_cast<std::size_t>(size) > impl_->limit) return Code::bad_data;
+  bytes = {impl_->buffer.get(), static_cast<std::size_t>(size)};
+  return {};
+}
+
+namespace {
+Status status_of_errno() noexcept {
+  return errno == EHOSTUNREACH || errno == ENOTCONN ? Code::unavailable : Code::busy;
+}
+}  // namespace
+
+Status Socket::send(const Peer& to, std::span<const std::byte> bytes) noexcept {
+  void* const socket = impl_->zmq.handle();
+  if (zmq_send(socket, to.bytes.data(), to.size, ZMQ_SNDMORE | ZMQ_DONTWAIT) < 0)
+    return status_of_errno();
+  if (zmq_send(socket, bytes.data(), bytes.size(), ZMQ_DONTWAIT) < 0) return status_of_errno();
+  return {};
+}
+
+Status Socket::send(std::span<const std::byte> bytes) noexcept {
+  if (zmq_send(impl_->zmq.handle(), bytes.data(), bytes.size(), ZMQ_DONTWAIT) < 0) {
+    return errno == EAGAIN ? Status(Code::unavailable) : status_of_errno();
+  }
+  return {};
+}
+
+struct Poller::Impl {
+  std::vector<zmq_pollitem_t> items;
+};
+
+Poller::Poller() : impl_(std::make_unique<Impl>()) {}
+Poller::~Poller() = default;
+
+void Poller::add(Socket& socket) {
+  impl_->items.push_back({socket.impl_->zmq.handle(), 0, ZMQ_POLLIN, 0});
+}
+
+void Poller::add_descriptor(int descriptor) {
+  impl_->items.push_back({nullptr, descriptor, ZMQ_POLLIN, 0});
+}
+
+void Poller::wait(base::Nanoseconds timeout) noexcept {
+  const long milliseconds = timeout < 0 ? -1 : static_cast<long>((timeout + 999'999) / 1'000'000);
+  zmq_poll(impl_->items.data(), static_cast<int>(impl_->items.size()), milliseconds);
+}
+
+}  // namespace cambium::transport
