@@ -11,8 +11,10 @@ function(cambium_add_plugin)
   target_compile_options(${arg_NAME} PRIVATE -fvisibility=hidden -fvisibility-inlines-hidden
     $<$<CXX_COMPILER_ID:GNU>:-fno-gnu-unique>)
   target_link_options(${arg_NAME} PRIVATE
-    -Wl,--version-script=${CAMBIUM_PLUGIN_VERSION_SCRIPT} -Wl,--exclude-libs,ALL
-    $<$<NOT:$<BOOL:${CAMBIUM_SANITIZE}>>:-Wl,-z,defs>)
+    -Wl,--version-script=${CAMBIUM_PLUGIN_VERSION_SCRIPT} -Wl,--exclude-libs,ALL)
+  if(NOT CAMBIUM_SANITIZE)  # a sanitizer's symbols come with the host
+    target_link_options(${arg_NAME} PRIVATE -Wl,-z,defs)
+  endif()
   set_target_properties(${arg_NAME} PROPERTIES PREFIX "lib" LINK_DEPENDS ${CAMBIUM_PLUGIN_VERSION_SCRIPT})
   set_property(GLOBAL APPEND PROPERTY CAMBIUM_PLUGINS ${arg_NAME})  # for installation and the symbol tests
 endfunction()
