@@ -5,6 +5,7 @@ find_package(Eigen3 3.4 REQUIRED NO_MODULE)
 find_package(FlatBuffers REQUIRED NAMES flatbuffers FlatBuffers)
 find_package(tomlplusplus REQUIRED)    # core/config
 find_package(fmt REQUIRED)
+find_package(OpenMP REQUIRED)          # the threads of the trunk's products: core/nn, core/trunk
 find_package(spdlog REQUIRED)
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(zmq REQUIRED IMPORTED_TARGET libzmq)          # core/transport, core/client

@@ -9,6 +9,7 @@
 
 #include "cambium/result.hpp"
 #include "cambium/status.hpp"
+#include "core/nn/backend.hpp"
 
 namespace cambium::nn {
 class SafetensorsFile;
@@ -16,10 +17,10 @@ class SafetensorsFile;
 
 namespace cambium::trunk {
 
-enum class Backend : std::uint8_t { onednn, eigen };
+using nn::Backend;
 
 struct ModelOptions {
-  Backend backend = Backend::onednn;
+  Backend backend = nn::default_backend();
   std::uint32_t threads = 1;
   std::uint32_t max_rows = 2048;  ///< tokens of all robots in one batch
 };
@@ -42,10 +43,12 @@ class TrunkModel {
   virtual ~TrunkModel() = default;
   virtual const ModelInfo& info() const noexcept = 0;
 
-  /// Runs all blocks in place over `rows` (sum of segment rows, width), row-major. Positions are
-  /// already added (nn::add_sinusoid). Robots in one batch do not influence each other. Allocates
-  /// nothing after the first call of a size. bad_argument if the rows exceed ModelOptions::max_rows
-  /// or a segment lies outside. [loop, rt]
+  /// Runs all blocks in place over `rows` (sum of segment rows, width), row-major. Segments follow
+  /// one another without gaps. Positions are already added (nn::add_sinusoid, once per segment).
+  /// Robots in one batch do not influence each other. Allocates nothing itself after the first call
+  /// of a size; oneDNN makes a small argument table per product, Eigen nothing at all. bad_argument
+  /// if the rows exceed ModelOptions::max_rows or a segment is empty or does not follow the last.
+  /// [loop, rt]
   virtual Status forward(std::span<const Segment> segments, float* rows) noexcept = 0;
 };
 

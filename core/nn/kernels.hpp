@@ -1,0 +1,67 @@
+// core/nn/kernels.hpp: the inner loops, compiled once per instruction set and chosen once per
+// process. Layers call these; nothing here knows a weight's name.
+#pragma once
+
+#include <cstddef>
+
+namespace cambium::nn {
+
+/// y = x W^T (+ b), or y += x W^T (+ b). Rows of x and y may lie further apart than they are wide.
+struct ProductArgs {
+  const float* x = nullptr;  ///< (rows, in)
+  std::size_t x_stride = 0;  ///< floats from row to row
+  std::size_t rows = 0;
+  const float* weight = nullptr;  ///< (out, in) row-major, without gaps
+  const float* bias = nullptr;    ///< (out), or null
+  std::size_t in = 0, out = 0;
+  float* y = nullptr;  ///< (rows, out)
+  std::size_t y_stride = 0;
+  bool add = false;  ///< add to y instead of overwriting it
+};
+
+/// softmax(scale q k^T) v for every head; heads are contiguous chunks of `dim` columns. With
+/// `bias_key` one learned key and value follows the others, as it is.
+struct AttentionArgs {
+  const float* q = nullptr;  ///< (rows, heads * dim)
+  std::size_t q_stride = 0, rows = 0;
+  const float *k = nullptr, *v = nullptr;  ///< (keys, heads * dim) each
+  std::size_t kv_stride = 0, keys = 0;
+  const float *bias_key = nullptr, *bias_value = nullptr;  ///< (heads * dim), or null
+  std::size_t first_head = 0, last_head = 0;               ///< [first, last)
+  std::size_t dim = 0;
+  float scale = 1;
+  float* out = nullptr;  ///< (rows, heads * dim)
+  std::size_t out_stride = 0;
+  float* scratch = nullptr;  ///< attention_scratch(keys) floats
+};
+
+/// Floats that one call of Kernels::attention needs beside its arguments. [any, rt]
+constexpr std::size_t attention_scratch(std::size_t keys) noexcept {
+  return 64 * (keys + 1);
+}
+
+/// All of them: no allocation, no exception; not a number stays not a number. [any, rt]
+struct Kernels {
+  const char* name;  ///< "base", "avx2", "avx512"
+  void (*product)(const ProductArgs&) noexcept;
+  void (*attention)(const AttentionArgs&) noexcept;
+  /// y = (x - mean) / sqrt(variance + eps) * weight + bias per row; y may be x.
+  void (*layer_norm)(const float* x, std::size_t rows, std::size_t width, const float* weight,
+                     const float* bias, float eps, float* y) noexcept;
+  // In place over n numbers.
+  void (*silu)(float* x, std::size_t n) noexcept;
+  void (*gelu)(float* x, std::size_t n) noexcept;  ///< x/2 (1 + erf(x / sqrt 2))
+  void (*mish)(float* x, std::size_t n) noexcept;
+  void (*tanh)(float* x, std::size_t n) noexcept;
+  void (*relu)(float* x, std::size_t n) noexcept;
+  void (*softmax)(float* x, std::size_t n) noexcept;  ///< over all n
+};
+
+/// The fastest set that this processor runs. [any, rt]
+const Kernels& kernels() noexcept;
+
+/// Every compiled set that this processor runs, the plain one first; for tests and benchmarks.
+/// Null-terminated. [any, rt]
+const Kernels* const* all_kernels() noexcept;
+
+}  // namespace cambium::nn

@@ -1,0 +1,20 @@
+// tests/parity/parity_kinds.hpp: the kinds of case that there is code for. A case is recognised by
+// what is in it, so that new ones with other sizes and names need no change here.
+#pragma once
+
+#include "core/nn/backend.hpp"
+#include "tests/parity/parity_case.hpp"
+
+namespace cambium::parity {
+
+struct Kind {
+  const char* name;
+  bool (*recognises)(const Case&);
+  /// Computes every out.* through the public interfaces; throws std::runtime_error with a sentence.
+  Outputs (*run)(const Case&, nn::Backend);
+};
+
+extern const Kind kStem, kMlp, kConv1d, kTransformerDecoder, kGmm, kDiffusion, kTrunk, kPolicy,
+    kPolicyStream;
+
+}  // namespace cambium::parity
