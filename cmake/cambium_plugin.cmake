@@ -11,7 +11,7 @@ function(cambium_add_plugin)
   target_compile_options(${arg_NAME} PRIVATE -fvisibility=hidden -fvisibility-inlines-hidden
     $<$<CXX_COMPILER_ID:GNU>:-fno-gnu-unique>)
   target_link_options(${arg_NAME} PRIVATE
-    -Wl,--version-script=${CAMBIUM_PLUGIN_VERSION_SCRIPT} -Wl,--exclude-libs,ALL)
+    -Wl,--version-script=${CAMBIUM_PLUGIN_VERSION_SCRIPT} -Wl,--exclude-libs,ALL -Wl,--as-needed)
   if(NOT CAMBIUM_SANITIZE)  # a sanitizer's symbols come with the host
     target_link_options(${arg_NAME} PRIVATE -Wl,-z,defs)
   endif()
