@@ -13,6 +13,8 @@ function(cambium_add_plugin)
   target_link_options(${arg_NAME} PRIVATE
     -Wl,--version-script=${CAMBIUM_PLUGIN_VERSION_SCRIPT} -Wl,--exclude-libs,ALL)
   if(NOT CAMBIUM_SANITIZE)  # the sanitizer's own symbols come from the program
+    -Wl,--version-script=${CAMBIUM_PLUGIN_VERSION_SCRIPT} -Wl,--exclude-libs,ALL -Wl,--as-needed)
+  if(NOT CAMBIUM_SANITIZE)  # a sanitizer's symbols come with the host
     target_link_options(${arg_NAME} PRIVATE -Wl,-z,defs)
   endif()
   set_target_properties(${arg_NAME} PROPERTIES PREFIX "lib" LINK_DEPENDS ${CAMBIUM_PLUGIN_VERSION_SCRIPT})

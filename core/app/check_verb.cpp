@@ -12,6 +12,7 @@
 
 #include "cambium/version.hpp"
 #include "core/app/describe.hpp"
+#include "core/app/exit_code.hpp"
 #include "core/app/verb.hpp"
 #include "core/plugin/plugin_library.hpp"
 
@@ -95,7 +96,7 @@ Result<void> compare(const std::string& text, const fs::path& file) {
 int check(const fs::path& file, const fs::path& expected, bool json) {
   const auto fail = [](const Error& error) {
     std::fprintf(stderr, "cambium check: %s\n", error.message.c_str());
-    return error.code == Code::bad_argument || error.code == Code::not_found ? 2 : 1;
+    return static_cast<int>(exit_code_of(error.code));
   };
   const ScratchFolder scratch;
   if (scratch.path().empty())
@@ -107,7 +108,7 @@ int check(const fs::path& file, const fs::path& expected, bool json) {
   if (!expected.empty())
     if (const auto same = compare(found->text, expected); !same) return fail(same.error());
   std::fputs(json ? (found->json.dump(2) + "\n").c_str() : found->text.c_str(), stdout);
-  return 0;
+  return kDone;
 }
 
 }  // namespace

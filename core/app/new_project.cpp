@@ -146,8 +146,8 @@ Result<fs::path> write_project(const NewProject& project) {
   if (auto ok = robot.embodiment.validate(); !ok)
     return Error{Code::bad_data, fmt::format("{}: {}", project.urdf.string(), ok.error().message)};
 
-  const std::string expected =
-      fmt::format("plugin {} 0.1.0\n", project.name) + describe(robot.embodiment);
+  const std::string expected = fmt::format("plugin {} 0.1.0\n{}stem token\nhead mlp\n",
+                                           project.name, describe(robot.embodiment));
   const fs::path partial = project.where / fmt::format(".{}.{}", project.name, ::getpid());
   auto written = write_all(partial, values_of(robot, project), expected);
   if (written) {

@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <memory>
 
+#include "core/app/exit_code.hpp"
 #include "core/app/new_project.hpp"
 #include "core/app/verb.hpp"
 
@@ -13,14 +14,14 @@ int run_new(const NewProject& project) {
   const auto folder = write_project(project);
   if (!folder) {
     std::fprintf(stderr, "cambium new: %s\n", folder.error().message.c_str());
-    return folder.error().code == Code::failed ? 1 : 2;
+    return exit_code_of(folder.error().code);
   }
   const std::string path = folder->string();
   std::printf(
       "Wrote %s. Check the limits in %s/plugin.cpp, then:\n"
       "  cmake -S %s -B %s/build && cmake --build %s/build && ctest --test-dir %s/build\n",
       path.c_str(), path.c_str(), path.c_str(), path.c_str(), path.c_str(), path.c_str());
-  return 0;
+  return kDone;
 }
 
 }  // namespace
