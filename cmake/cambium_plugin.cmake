@@ -11,8 +11,6 @@ function(cambium_add_plugin)
   target_compile_options(${arg_NAME} PRIVATE -fvisibility=hidden -fvisibility-inlines-hidden
     $<$<CXX_COMPILER_ID:GNU>:-fno-gnu-unique>)
   target_link_options(${arg_NAME} PRIVATE
-    -Wl,--version-script=${CAMBIUM_PLUGIN_VERSION_SCRIPT} -Wl,--exclude-libs,ALL)
-  if(NOT CAMBIUM_SANITIZE)  # the sanitizer's own symbols come from the program
     -Wl,--version-script=${CAMBIUM_PLUGIN_VERSION_SCRIPT} -Wl,--exclude-libs,ALL -Wl,--as-needed)
   if(NOT CAMBIUM_SANITIZE)  # a sanitizer's symbols come with the host
     target_link_options(${arg_NAME} PRIVATE -Wl,-z,defs)

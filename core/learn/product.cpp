@@ -3,7 +3,7 @@
 #include <Eigen/Core>
 
 #ifdef CAMBIUM_WITH_ONEDNN
-#include <dlfcn.h>
+#include <omp.h>
 #include <oneapi/dnnl/dnnl.h>
 #endif
 
@@ -58,11 +58,7 @@ void product<float>(Op op_a, Op op_b, std::size_t m, std::size_t n, std::size_t 
 }
 
 void compute_alone() noexcept {
-  // Asked from whichever OpenMP oneDNN brought along, so that none has to be linked here.
-  using SetThreads = void (*)(int);
-  static const auto set =
-      reinterpret_cast<SetThreads>(::dlsym(RTLD_DEFAULT, "omp_set_num_threads"));
-  if (set != nullptr) set(1);
+  omp_set_num_threads(1);  // of the calling thread: what oneDNN would use
 }
 
 #else

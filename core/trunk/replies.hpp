@@ -1,8 +1,6 @@
 // core/trunk/replies.hpp: what a trunk says: features, who it is, and why not.
 #pragma once
 
-#include <flatbuffers/flatbuffers.h>
-
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -11,6 +9,7 @@
 #include "cambium/frame.hpp"
 #include "cambium/status.hpp"
 #include "core/base/sha256.hpp"
+#include "core/transport/verify.hpp"
 #include "core/trunk/model.hpp"
 #include "core/trunk/request.hpp"
 

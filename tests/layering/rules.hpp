@@ -55,7 +55,7 @@ struct Door {
 
 inline const std::vector<Door> kDoors = {
     {"boost/dll", {"core/plugin"}},
-    {"dlfcn.h", {"core/plugin"}},
+    {"dlfcn.h", {"core/plugin", "examples/reach"}},  // there: EGL or OSMesa, if there is one
     {"elf.h", {"core/plugin"}},
     {"toml++/", {"core/config"}},
     {"zmq", {"core/transport", "core/client"}},
