@@ -9,6 +9,8 @@ int main(int argc, char** argv) {
   program.require_subcommand(1);
   int exit_code = 0;
   const cambium::app::AddVerb verbs[] = {
+      cambium::app::add_pretrain,
+      cambium::app::add_graft,
   };
   for (const auto add : verbs) add(program, exit_code);
   try {
