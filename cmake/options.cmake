@@ -31,5 +31,6 @@ endif()
 
 add_library(cambium_warnings INTERFACE)
 target_compile_options(cambium_warnings INTERFACE -Wall -Wextra -Wpedantic -Wshadow
+  -Wno-restrict  # GCC 12 sees overlaps in std::string that cannot be (gcc bug 105329)
   -Wno-missing-field-initializers  # designated initialisers leave out what has a default
   -Wnon-virtual-dtor -Woverloaded-virtual -Wcast-align $<$<BOOL:${CAMBIUM_WERROR}>:-Werror>)

@@ -14,6 +14,8 @@ int main(int argc, char** argv) {
       cambium::app::add_admin,
       cambium::app::add_new,
       cambium::app::add_check,
+      cambium::app::add_pretrain,
+      cambium::app::add_graft,
   };
   for (const auto add : verbs) add(program, exit_code);
   try {

@@ -1,6 +1,6 @@
 #include "core/learn/elementwise.hpp"
 
-#include <bit>
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <numbers>
@@ -15,7 +15,8 @@ CAMBIUM_INLINE double exponential(double x) {
 }
 
 // 2^n e^r with |r| <= ln(2) / 2 and a polynomial for e^r: 1e-7 relative, and it vectorises, which
-// std::exp does not. Adding 1.5 * 2^23 leaves round(x / ln 2) in the low bits.
+// std::exp does not. (std::bit_cast is a call inside functions for other targets.) Adding 1.5 *
+// 2^23 leaves round(x / ln 2) in the low bits.
 CAMBIUM_INLINE float exponential(float x) {
   x = x < -87.0F ? -87.0F : x;
   x = x > 88.0F ? 88.0F : x;
@@ -30,8 +31,8 @@ CAMBIUM_INLINE float exponential(float x) {
   p = p * r + 0.5F;
   p = p * r + 1.0F;
   p = p * r + 1.0F;
-  const std::uint32_t exponent = std::bit_cast<std::uint32_t>(shifted) - 0x4B400000U + 127U;
-  return p * std::bit_cast<float>(exponent << 23);
+  const std::uint32_t exponent = __builtin_bit_cast(std::uint32_t, shifted) - 0x4B400000U + 127U;
+  return p * __builtin_bit_cast(float, exponent << 23);
 }
 
 // erf(x / sqrt 2), given e^(-x^2/2).
@@ -200,8 +201,7 @@ void add<double>(std::size_t n, const double* x, double* y) {
 
 template <class T>
 void fill_rows(std::size_t rows, std::size_t n, const T* row, T* y) {
-  for (std::size_t r = 0; r < rows; ++r)
-    for (std::size_t i = 0; i < n; ++i) y[r * n + i] = row[i];
+  for (std::size_t r = 0; r < rows; ++r) std::copy_n(row, n, y + r * n);
 }
 template void fill_rows<float>(std::size_t, std::size_t, const float*, float*);
 template void fill_rows<double>(std::size_t, std::size_t, const double*, double*);

@@ -61,7 +61,8 @@ Policy::Policy(const nn::TrunkShape& shape) : shape_(shape) {
 
 void Policy::add_shared_stem(const std::string& sensor, std::size_t size,
                              const std::vector<std::uint32_t>& widths) {
-  shared_[sensor] = Mlp(layout_, nn::shared_stem_prefix(sensor), size, widths, shape_.width);
+  shared_.push_back(
+      {sensor, Mlp(layout_, nn::shared_stem_prefix(sensor), size, widths, shape_.width)});
   stock_.end = layout_.size();
 }
 
@@ -75,7 +76,7 @@ void Policy::add_body(const std::string& name, const std::vector<SensorSize>& se
   for (const auto& [sensor, size, shared] : sensors)
     body.stems.push_back(
         {sensor, size, shared,
-         shared ? shared_.at(sensor)
+         shared ? std::ranges::find(shared_, sensor, &SharedStem::sensor)->net
                 : Mlp(layout_, nn::stem_prefix(name, sensor), size, stem_widths, shape_.width)});
   body.head = Mlp(layout_, nn::head_prefix(name), shape_.width, head_widths, outputs);
   body.own.end = layout_.size();

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -62,6 +61,12 @@ class Policy {
   const nn::TrunkShape& shape() const noexcept { return shape_; }
   const ParameterLayout& layout() const noexcept { return layout_; }
   const std::vector<Body>& bodies() const noexcept { return bodies_; }
+  struct SharedStem {
+    std::string sensor;
+    Mlp net;
+  };
+  /// In the order in which they were added, which is the order of their tokens on every body.
+  const std::vector<SharedStem>& shared_stems() const noexcept { return shared_; }
   /// Trunk and shared stems in the flat vector.
   Range stock() const noexcept { return stock_; }
 
@@ -84,7 +89,7 @@ class Policy {
   nn::TrunkShape shape_;
   ParameterLayout layout_;
   std::vector<Block> blocks_;
-  std::map<std::string, Mlp> shared_;
+  std::vector<SharedStem> shared_;
   std::vector<Body> bodies_;
   Range stock_;
 };
