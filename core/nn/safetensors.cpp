@@ -282,11 +282,15 @@ std::uint64_t element_count(std::span<const std::uint64_t> shape) {
 }  // namespace
 
 std::size_t size_of(DType dtype) noexcept {
-  return kDTypes[static_cast<std::size_t>(dtype)].size;
+  for (const auto& info : kDTypes)
+    if (dtype == info.dtype) return info.size;
+  return 1;
 }
 
 const char* to_string(DType dtype) noexcept {
-  return kDTypes[static_cast<std::size_t>(dtype)].name;
+  for (const auto& info : kDTypes)
+    if (dtype == info.dtype) return info.name;
+  return "unknown";
 }
 
 std::string to_string(std::span<const std::uint64_t> shape) {
