@@ -156,8 +156,8 @@ TEST_F(BadPlugin, MissingSymbolIsFoundWhenOpenedAndNamed) {
 TEST_F(BadPlugin, UniqueSymbolIsNamedWithItsCure) {
   const Error error = refusal(built("unique"));
   EXPECT_EQ(error.code, Code::incompatible);
-  EXPECT_THAT(error.message, AllOf(HasSubstr("GNU_UNIQUE symbol '_ZZ22shared_by_all_versions"),
-                                   HasSubstr("-fno-gnu-unique")));
+  EXPECT_THAT(error.message,
+              AllOf(HasSubstr("defines the GNU_UNIQUE symbol '_Z"), HasSubstr("-fno-gnu-unique")));
 }
 
 TEST_F(BadPlugin, DuplicateExportNamesBothPlaces) {
