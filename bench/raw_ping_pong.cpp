@@ -65,7 +65,8 @@ struct RawClient::Impl {
   std::string request;
 };
 
-RawClient::RawClient(const std::string& endpoint, std::size_t request_bytes) : impl_(std::make_unique<Impl>()) {
+RawClient::RawClient(const std::string& endpoint, std::size_t request_bytes)
+    : impl_(std::make_unique<Impl>()) {
   impl_->dealer.set(zmq::sockopt::linger, 0);
   impl_->dealer.set(zmq::sockopt::rcvtimeo, 1000);
   impl_->dealer.connect(endpoint);

@@ -17,8 +17,9 @@ struct ExchangeSizes {
   std::size_t request = 0, reply = 0;
 };
 
-/// A process with a ROUTER that answers each message with `reply` bytes; or, given a `next` endpoint, that first sends
-/// `next_request` bytes on to it through a DEALER and waits for its answer: the second hop. Fork before any thread exists.
+/// A process with a ROUTER that answers each message with `reply` bytes; or, given a `next`
+/// endpoint, that first sends `next_request` bytes on to it through a DEALER and waits for its
+/// answer: the second hop. Fork before any thread exists.
 struct EchoPlan {
   std::string endpoint;
   std::size_t reply = 0;

@@ -6,7 +6,6 @@ find_package(FlatBuffers REQUIRED NAMES flatbuffers FlatBuffers)
 find_package(tomlplusplus REQUIRED)    # core/config
 find_package(fmt REQUIRED)
 find_package(OpenMP REQUIRED)          # the threads of the trunk's products: core/nn, core/trunk
-find_package(spdlog REQUIRED)
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(zmq REQUIRED IMPORTED_TARGET libzmq)          # core/transport, core/client
 pkg_check_modules(sodium REQUIRED IMPORTED_TARGET libsodium)    # SHA-256 of weights: core/base
@@ -28,7 +27,4 @@ if(CAMBIUM_TESTS)
   find_package(GTest REQUIRED)
   include(CTest)
   include(GoogleTest)
-endif()
-if(CAMBIUM_BENCH)
-  find_package(benchmark REQUIRED)
 endif()

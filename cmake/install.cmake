@@ -41,7 +41,7 @@ endforeach()
 
 # The packages that those libraries name: the config file looks for these and for no others.
 set(CAMBIUM_SDK_NEEDS "")
-foreach(package DNNL Eigen3 Threads OpenMP fmt spdlog nlohmann_json flatbuffers PkgConfig)
+foreach(package DNNL Eigen3 Threads OpenMP fmt nlohmann_json flatbuffers PkgConfig)
   if(sdk_links MATCHES "${package}::")
     list(APPEND CAMBIUM_SDK_NEEDS ${package})
   endif()

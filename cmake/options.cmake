@@ -1,6 +1,5 @@
 # Options of the build; presets set them, `cmake -LH` lists them.
 option(CAMBIUM_TESTS "Build the tests" ON)
-option(CAMBIUM_BENCH "Build the benchmarks" ON)
 option(CAMBIUM_WERROR "Treat warnings as errors" OFF)
 option(CAMBIUM_ONEDNN "Build the oneDNN backend; off leaves Eigen alone" ON)
 option(CAMBIUM_MUJOCO "Build the simulated robots (needs MuJoCo)" ON)

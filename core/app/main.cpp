@@ -16,6 +16,7 @@ int main(int argc, char** argv) {
       cambium::app::add_check,
       cambium::app::add_pretrain,
       cambium::app::add_graft,
+      cambium::app::add_bench,
   };
   for (const auto add : verbs) add(program, exit_code);
   try {

@@ -25,6 +25,7 @@ using base::Nanoseconds;
 namespace {
 
 constexpr Nanoseconds kHelloEvery = 100 * base::kMillisecond;
+constexpr Nanoseconds kTryAgain = 5 * base::kMillisecond;  // not connected yet
 constexpr int kSilentCallsBeforeHello = 3;  // then the host has forgotten us or is gone
 
 std::string default_name() {
@@ -82,8 +83,7 @@ class Client::Impl {
       const Nanoseconds now = base::monotonic_ns();
       if (now >= deadline) return false;
       if (now >= next_hello) {
-        send_hello();
-        next_hello = now + kHelloEvery;
+        next_hello = now + (send_hello().ok() ? kHelloEvery : kTryAgain);
       }
       poller.wait(std::min(deadline, next_hello) - now);
     }
@@ -121,15 +121,14 @@ class Client::Impl {
     if (options.on_event) options.on_event({kind, std::move(text)});
   }
 
-  void send_hello() {
+  Status send_hello() {
     builder.Clear();
     const auto client = builder.CreateString(options.name);
     const auto robot = builder.CreateString(options.robot);
     const auto embodiment = builder.CreateString(options.embodiment);
     wire::FinishHelloBuffer(builder,
                             wire::CreateHello(builder, kWireProtocol, client, robot, embodiment));
-    [[maybe_unused]] const Status sent =
-        socket.send(transport::bytes_of(builder));  // tried again soon
+    return socket.send(transport::bytes_of(builder));
   }
 
   Status send_observation(wire::Want want) {

@@ -19,8 +19,9 @@
 namespace cambium::runtime {
 namespace {
 
-constexpr int kIoPriority = 60,
-              kWorkerPriority = 55;  // above ordinary threads, below the kernel's own (>= 90)
+// Above ordinary threads, below the kernel's own (90 and up); one for all, so that they can yield
+// to each other.
+constexpr int kPriority = 55;
 constexpr base::Nanoseconds kWarmUpTimeout = base::kSecond;
 
 std::vector<JointLimits> limits_of(const plugin::Embodiment& body) {
@@ -94,7 +95,7 @@ Result<std::unique_ptr<Host>> Host::start(config::Config config, Log log) {
   const auto& settings = host->config_;
   if (settings.host.realtime == config::Realtime::require) {
     Result<void> granted;
-    std::thread([&] { granted = base::make_thread_realtime(kIoPriority); }).join();
+    std::thread([&] { granted = base::make_thread_realtime(kPriority); }).join();
     if (!granted) return granted.error();
   }
   if (settings.host.realtime != config::Realtime::off) {
@@ -113,13 +114,12 @@ Result<std::unique_ptr<Host>> Host::start(config::Config config, Log log) {
                           {.control = settings.host.control,
                            .trunk = settings.trunk.endpoint,
                            .max_message_bytes = std::size_t{settings.host.max_message_kb} * 1024},
-                          [self] { self->prepare_thread("cambium-io", kIoPriority); });
+                          [self] { self->prepare_thread("cambium-io", kPriority); });
   if (!io) return io.error();
   host->io_ = std::move(*io);
   for (std::uint32_t i = 0; i < settings.host.workers; ++i) {
-    host->workers_.push_back(std::make_unique<Worker>([self, i] {
-      self->prepare_thread("cambium-robots" + std::to_string(i), kWorkerPriority);
-    }));
+    host->workers_.push_back(std::make_unique<Worker>(
+        [self, i] { self->prepare_thread("cambium-robots" + std::to_string(i), kPriority); }));
   }
   for (const auto& robot : settings.robots) {
     if (auto added = host->add(robot); !added) return added.error();

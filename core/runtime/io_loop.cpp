@@ -1,5 +1,7 @@
 #include "core/runtime/io_loop.hpp"
 
+#include <sched.h>
+
 #include <algorithm>
 #include <array>
 #include <utility>
@@ -20,6 +22,11 @@ namespace cambium::runtime {
 namespace {
 
 constexpr base::Nanoseconds kIdle = 50 * base::kMillisecond;
+
+// A robot answers within microseconds, and to sleep and be woken costs more than that (30 us and up
+// on a virtual machine): so the io thread looks for the answer itself for this long, yielding,
+// before it sleeps.
+constexpr base::Nanoseconds kLookOut = 50'000;
 
 void count(std::atomic<std::uint64_t>& counter) noexcept {
   counter.store(counter.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
@@ -44,6 +51,7 @@ class IoLoop::Loop {
       send_answers();  // first: controllers are waiting for them
       receive_observations();
       receive_features();
+      look_out_for_answers();
       obey();
     }
   }
@@ -54,7 +62,29 @@ class IoLoop::Loop {
     transport::Peer peer;
     bool has_peer = false;
     base::Nanoseconds last_heard = 0;
+    bool answer_due = false;    // the robot was just given something that it answers at once
+    bool lockstep_due = false;  // it will answer the next features with a chunk
   };
+
+  void look_out_for_answers() {
+    const auto due = [](const Slot& slot) { return slot.answer_due; };
+    if (std::none_of(slots_.begin(), slots_.end(), due)) return;
+    const base::Nanoseconds until = base::monotonic_ns() + kLookOut;
+    for (;;) {
+      bool missing = false;
+      for (auto& slot : slots_) {
+        if (!slot.answer_due) continue;
+        if (slot.route && !slot.route->actor->mailbox().out.front())
+          missing = true;
+        else
+          slot.answer_due = false;
+      }
+      if (!missing || base::monotonic_ns() > until) break;
+      ::sched_yield();  // to the worker, should it be on this core
+    }
+    for (auto& slot : slots_) slot.answer_due = false;
+    send_answers();
+  }
 
   void obey() {
     while (Command* command = owner_.commands_.front()) {
@@ -138,6 +168,8 @@ class IoLoop::Loop {
     frame->readable = now;
     frame->want_chunk = message.want() == wire::Want::chunk;
     frame->episode_start = message.episode_start();
+    slot.answer_due = true;
+    if (frame->want_chunk) slot.lockstep_due = true;
     robot.mailbox().observations.publish();
     slot.route->worker->wake();
   }
@@ -272,7 +304,8 @@ class IoLoop::Loop {
     trunk::FeaturesReply reply;
     while (link_.receive(reply, now)) {
       if (reply.robot_id >= slots_.size() || !slots_[reply.robot_id].route) continue;
-      const Route& route = *slots_[reply.robot_id].route;
+      Slot& slot = slots_[reply.robot_id];
+      const Route& route = *slot.route;
       Mailbox& mailbox = route.actor->mailbox();
       FeaturesFrame* frame = mailbox.features.loan();
       if (!frame || reply.values.size() > mailbox.capacity) continue;
@@ -283,6 +316,7 @@ class IoLoop::Loop {
       frame->width = reply.width;
       frame->compute_us = reply.compute_us;
       std::copy(reply.values.begin(), reply.values.end(), frame->values.get());
+      slot.answer_due = std::exchange(slot.lockstep_due, false);
       mailbox.features.publish();
       route.worker->wake();
     }

@@ -12,6 +12,7 @@
 namespace cambium::trunk {
 namespace {
 constexpr base::Nanoseconds kHelloEvery = 200 * base::kMillisecond;
+constexpr base::Nanoseconds kTryAgain = 5 * base::kMillisecond;  // not connected yet
 constexpr base::Nanoseconds kSilentAfter = base::kSecond;
 }  // namespace
 
@@ -33,7 +34,6 @@ Result<TrunkLink> TrunkLink::open(transport::Context& context, const std::string
 
 void TrunkLink::heartbeat(base::Nanoseconds now) noexcept {
   if (now < next_hello_) return;
-  next_hello_ = now + kHelloEvery;
   builder_->Clear();
   const auto client = builder_->CreateString(client_);
   wire::FinishHelloBuffer(*builder_, wire::CreateHello(*builder_, kWireProtocol, client));
@@ -129,7 +129,7 @@ Result<FeaturesReply> ask_once(transport::Context& context, const std::string& e
       return reply;
     }
     if (link->identity() && !sent) sent = link->send(request).ok();
-    poller.wait(std::min<base::Nanoseconds>(deadline - now, 10 * base::kMillisecond));
+    poller.wait(std::min(deadline - now, kTryAgain));
   }
 }
 

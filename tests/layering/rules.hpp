@@ -38,7 +38,7 @@ inline const std::vector<Room> kRooms = {
     // Learning stands beside the host: nothing of the host includes it.
     {"core/learn",
      {"interfaces", "core/base", "core/nn", "core/trunk/model.hpp", "stems", "heads"}},
-    {"core/app", {"interfaces", "core", "stems", "heads", "wire"}},
+    {"core/app", {"interfaces", "core", "stems", "heads", "bench", "wire"}},
     // Robots never see the host, so that a change of the host cannot break a robot.
     {"plugins", {"interfaces", "stems", "heads"}},
     {"examples", {"interfaces", "core", "stems", "heads"}},

@@ -1,0 +1,218 @@
+#include "bench/loopback.hpp"
+
+#include <signal.h>
+#include <spawn.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cmath>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <thread>
+#include <vector>
+
+#include "bench/raw_ping_pong.hpp"
+#include "cambium/client.hpp"
+#include "core/base/clock.hpp"
+#include "core/nn/bundle.hpp"
+#include "core/runtime/admin_desk.hpp"
+
+namespace cambium::bench {
+namespace {
+
+namespace fs = std::filesystem;
+
+class Folder {
+ public:
+  Folder() {
+    std::string pattern = fs::temp_directory_path() / "cambium-bench-XXXXXX";
+    path = ::mkdtemp(pattern.data());
+  }
+  ~Folder() {
+    std::error_code ignored;
+    fs::remove_all(path, ignored);
+  }
+  Folder(const Folder&) = delete;
+  Folder& operator=(const Folder&) = delete;
+  std::string ipc(const char* name) const { return "ipc://" + (path / name).string(); }
+
+  fs::path path;
+};
+
+// A `cambium` process that ends with us.
+class Process {
+ public:
+  Process(const fs::path& program, const char* verb, const fs::path& config) {
+    const pid_t parent = ::getpid();
+    pid_ = ::fork();
+    if (pid_ != 0) return;
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (::getppid() != parent) ::_exit(127);
+    if (!std::freopen("/dev/null", "w", stdout)) ::_exit(127);
+    ::execl(program.c_str(), program.c_str(), verb, "--config", config.c_str(), nullptr);
+    ::_exit(127);
+  }
+  ~Process() {
+    ::kill(pid_, SIGTERM);
+    ::waitpid(pid_, nullptr, 0);
+  }
+  Process(const Process&) = delete;
+  Process& operator=(const Process&) = delete;
+
+ private:
+  pid_t pid_ = -1;
+};
+
+double quantile(std::vector<double>& values, double q) {
+  if (values.empty()) return 0;
+  std::sort(values.begin(), values.end());
+  return values[std::min(values.size() - 1,
+                         static_cast<std::size_t>(q * static_cast<double>(values.size())))];
+}
+
+// Keeps a period with absolute times, so that all kinds of exchange wake a sleeping machine alike.
+class Pace {
+ public:
+  explicit Pace(double milliseconds)
+      : period_(std::chrono::duration_cast<Clock::duration>(
+            std::chrono::duration<double, std::milli>(milliseconds))) {}
+  void wait() {
+    if (period_.count() == 0) return;
+    next_ = std::max(next_ + period_, Clock::now());
+    std::this_thread::sleep_until(next_);
+  }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  Clock::duration period_;
+  Clock::time_point next_ = Clock::now();
+};
+
+// Bytes of the four messages: numbers plus what FlatBuffers adds (measured from the schemas, a few
+// words each).
+struct Sizes {
+  ExchangeSizes tick, lockstep;
+  std::size_t tokens = 0, features = 0;
+};
+
+Sizes sizes_of(const nn::BundleSpec& spec) {
+  std::size_t observed = 0;
+  for (const auto& entry : spec.layout) observed += entry.size();
+  const std::size_t observation = 112 + 20 * spec.layout.size() + 4 * observed;
+  return {.tick = {observation, 88 + 4 * std::size_t{spec.dof}},
+          .lockstep = {observation, 88 + 4 * std::size_t{spec.horizon} * spec.dof},
+          .tokens = 136 + 4 * std::size_t{spec.tokens()} * spec.width,
+          .features = 80 + 4 * std::size_t{spec.features()} * spec.width};
+}
+
+Status set_home(Client& client, const RobotInfo& info) {
+  for (std::size_t i = 0; i < info.sensors.size(); ++i) {
+    std::size_t size = 1;
+    for (const auto extent : info.sensors[i].shape) size *= extent;
+    std::vector<float> values(size, 0.3F);
+    if (info.sensors[i].name == "joint_position") {
+      for (std::size_t j = 0; j < size; ++j) values[j] = static_cast<float>(info.joints[j].home);
+    }
+    if (const Status set = client.set(i, values); !set.ok()) return set;
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<LoopbackReport> run_loopback(const LoopbackOptions& options,
+                                    const std::function<void(int, int)>& progress) {
+  const auto bundle = nn::Bundle::open(options.bundle);
+  if (!bundle) return bundle.error();
+  const Sizes sizes = sizes_of(bundle->spec());
+  const Folder folder;
+  // Echo processes first: they are forks, and must not inherit half a ZeroMQ.
+  auto one_hop =
+      EchoProcess::start({.endpoint = folder.ipc("raw1"), .reply = sizes.tick.reply, .next = {}});
+  auto far =
+      EchoProcess::start({.endpoint = folder.ipc("raw3"), .reply = sizes.features, .next = {}});
+  auto near = EchoProcess::start({.endpoint = folder.ipc("raw2"),
+                                  .reply = sizes.lockstep.reply,
+                                  .next = folder.ipc("raw3"),
+                                  .next_request = sizes.tokens});
+  if (!one_hop || !far || !near) return Error{Code::failed, "cannot start the echo processes"};
+
+  const fs::path config = folder.path / "cambium.toml";
+  std::ofstream(config) << "[trunk]\nendpoint = \"" << folder.ipc("trunk") << "\"\nstock = \""
+                        << options.stock.string() << "\"\n[host]\ncontrol = \""
+                        << folder.ipc("control") << "\"\nadmin = \"" << folder.ipc("admin")
+                        << "\"\nrun_dir = \"" << folder.path.string()
+                        << "\"\n[[robot]]\nname = \"bench\"\nplugin = \"" << options.plugin.string()
+                        << "\"\nbundle = \"" << options.bundle.string() << "\"\n";
+  const Process trunk(options.program, "trunk", config), host(options.program, "host", config);
+
+  RawClient raw(folder.ipc("raw1"), sizes.tick.request),
+      raw2(folder.ipc("raw2"), sizes.lockstep.request);
+  auto client = Client::open({.endpoint = folder.ipc("control"), .robot = "bench"});
+  if (!client) return client.error();
+  const auto info = client->wait(std::chrono::seconds(10));
+  if (!info) return info.error();
+  ActionReply action;
+  ChunkReply chunk;
+  constexpr std::chrono::microseconds kPatience(500'000);
+  for (int i = 0; i < 200 && action.drive != Drive::policy; ++i) {
+    if (const Status set = set_home(*client, *info); !set.ok())
+      return Error{set.code(), "the bench's observation was refused"};
+    [[maybe_unused]] const Status warm = client->act(action, kPatience);
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  if (action.drive != Drive::policy)
+    return Error{Code::unavailable, "the policy never drove; is the trunk up?"};
+
+  std::vector<double> ticks, raws, lockstep, raws2;
+  LoopbackReport report;
+  Pace pace(options.period_ms);
+  for (int round = 0; round < options.rounds; ++round) {
+    for (int i = 0; i < options.exchanges; ++i) {
+      pace.wait();
+      const auto begin = base::monotonic_ns();
+      const Status done = client->act(action, kPatience);
+      if (!done.ok()) return Error{done.code(), "a tick had no answer"};
+      ticks.push_back(static_cast<double>(base::monotonic_ns() - begin) * 1e-3);
+      ++report.ticks;
+      report.policy_ticks += action.drive == Drive::policy;
+    }
+    for (int i = 0; i < options.exchanges; ++i) {
+      pace.wait();
+      raws.push_back(static_cast<double>(raw.round_trip()) * 1e-3);
+    }
+    for (int i = 0; i < options.exchanges; ++i) {
+      pace.wait();
+      const auto begin = base::monotonic_ns();
+      const Status done = client->infer(chunk, kPatience);
+      if (!done.ok()) return Error{done.code(), "a lockstep call had no answer"};
+      lockstep.push_back(static_cast<double>(base::monotonic_ns() - begin) * 1e-3 -
+                         chunk.trunk_compute_us);
+    }
+    for (int i = 0; i < options.exchanges; ++i) {
+      pace.wait();
+      raws2.push_back(static_cast<double>(raw2.round_trip()) * 1e-3);
+    }
+    progress(round + 1, options.rounds);
+  }
+  report.tick_us_p50 = quantile(ticks, 0.5);
+  report.tick_us_p99 = quantile(ticks, 0.99);
+  report.raw_us_p50 = quantile(raws, 0.5);
+  report.raw_us_p99 = quantile(raws, 0.99);
+  report.lockstep_us_p50 = quantile(lockstep, 0.5);
+  report.lockstep_us_p99 = quantile(lockstep, 0.99);
+  report.raw2_us_p50 = quantile(raws2, 0.5);
+  report.raw2_us_p99 = quantile(raws2, 0.99);
+  const auto answer =
+      runtime::ask_admin(folder.ipc("admin"), {.verb = "status"}, 2 * base::kSecond);
+  if (!answer) return answer.error();
+  const auto status = nlohmann::json::parse(answer->json);
+  report.host_rss_mb = status["resident_kb"].get<double>() / 1024;
+  report.trunk_rss_beyond_weights_mb =
+      (status["trunk"].value("resident_kb", 0.0) - status["trunk"].value("weights_kb", 0.0)) / 1024;
+  return report;
+}
+
+}  // namespace cambium::bench
