@@ -5,7 +5,7 @@
 #include <limits>
 
 #include "core/nn/safetensors.hpp"
-#include "tests/unit/files/temporary.hpp"
+#include "tests/support/temporary.hpp"
 #include "tests/unit/learn/synthetic.hpp"
 
 namespace cambium::learn {

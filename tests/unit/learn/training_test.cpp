@@ -9,7 +9,7 @@
 #include "core/learn/optimiser.hpp"
 #include "core/learn/training_run.hpp"
 #include "core/nn/bundle.hpp"
-#include "tests/unit/files/temporary.hpp"
+#include "tests/support/temporary.hpp"
 #include "tests/unit/learn/synthetic.hpp"
 
 namespace cambium::learn {

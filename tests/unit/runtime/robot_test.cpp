@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "core/plugin/plugin_library.hpp"
+#include "tests/support/malloc_guard.hpp"
 #include "tests/support/temporary.hpp"
 #include "tests/support/toy_files.hpp"
 
@@ -19,13 +20,18 @@ class RobotTest : public testing::Test {
     commit({.trunk_id = trunk_id_}, TOY_ARM, 1);
   }
 
-  void commit(test::ToyBundle toy, const char* library_file, std::uint64_t number) {
+  void commit(const test::ToyBundle& toy, const char* library_file, std::uint64_t number) {
+    robot_.commit(make(toy, library_file, number));
+  }
+
+  std::unique_ptr<Generation> make(const test::ToyBundle& toy, const char* library_file,
+                                   std::uint64_t number) {
     const auto file = folder_ / ("bundle" + std::to_string(number) + ".safetensors");
     test::write_toy_bundle(file, toy);
     const auto stock = nn::Stock::open(folder_ / "stock.safetensors");
     const auto bundle = nn::Bundle::open(file);
     auto library = plugin::open_library(library_file, {.run_dir = folder_ / "run"});
-    ASSERT_TRUE(stock && bundle && library) << (library ? "" : library.error().message);
+    if (!stock || !bundle || !library) throw std::runtime_error("the toy files do not open");
     const auto body = (*library)->embodiment();
     auto policy = Policy::make({.embodiment = *body,
                                 .stock = *stock,
@@ -33,7 +39,7 @@ class RobotTest : public testing::Test {
                                 .stem_library = **library,
                                 .head_library = **library,
                                 .head = {}});
-    ASSERT_TRUE(policy) << policy.error().message;
+    if (!policy) throw std::runtime_error(policy.error().message);
     std::vector<JointLimits> limits;
     for (const auto& joint : body->joints) {
       limits.push_back(
@@ -57,7 +63,7 @@ class RobotTest : public testing::Test {
                        .safe_position = std::vector<float>(2),
                        .lockstep = {.velocity = std::vector<double>(test::kToyHorizon * 2),
                                     .target = std::vector<double>(test::kToyHorizon * 2)}});
-    robot_.commit(std::move(next));
+    return next;
   }
 
   void observe(float joint = 0, std::uint64_t body = 1, bool want_chunk = false) {
@@ -195,6 +201,30 @@ TEST_F(RobotTest, GoesOnWithTheOldChunkAfterASwapUntilTheNewGenerationSpeaks) {
   observe();
   EXPECT_NEAR(next(OutFrame::Kind::action).values[0], 0.2, 1e-6)
       << "the rebuilt head says twice as much";
+}
+
+// Observation, gate, encoding, features, decoding, refusals, and a swap: nothing on the robot's
+// thread allocates.
+TEST_F(RobotTest, AllocatesNothingAfterActivation) {
+  auto next_generation = make({.trunk_id = trunk_id_}, TOY_ARM_2, 2);
+  test::MallocGuard guard;
+  if (!test::MallocGuard::works()) GTEST_SKIP() << "this build's allocator cannot be counted";
+  for (int i = 0; i < 100; ++i) {
+    observe();
+    while (robot_.mailbox().out.front()) {
+      const OutFrame& frame = *robot_.mailbox().out.front();
+      const bool tokens = frame.kind == OutFrame::Kind::tokens;
+      const auto request = frame.request;
+      robot_.mailbox().out.pop();
+      if (tokens) answer(request, i < 80 ? 1 : 2);
+    }
+    if (i == 50) observe(std::numeric_limits<float>::quiet_NaN());
+    if (i == 60) observe(0, 7);
+    if (i == 79) next_generation = robot_.commit(std::move(next_generation));
+  }
+  EXPECT_EQ(guard.allocations(), 0U);
+  EXPECT_GT(robot_.counters().chunks.load(), 20U);
+  EXPECT_EQ(robot_.generation()->number, 2U);
 }
 
 TEST_F(RobotTest, RefusesAnObservationForAnotherBodyAndSaysSo) {
