@@ -104,7 +104,8 @@ Result<std::unique_ptr<Host>> Host::start(config::Config config, Log log) {
       host->log_("real time: " + locked.error().message);
     }
   }
-  if (!settings.trunk.stock.empty()) {
+  // The default path may lead nowhere: robots without a bundle need no stock.
+  if (settings.given.contains("trunk.stock") || std::filesystem::exists(settings.trunk.stock)) {
     auto stock = nn::Stock::open(settings.trunk.stock);
     if (!stock) return stock.error();
     host->stock_ = std::move(*stock);
@@ -188,8 +189,9 @@ Result<Host::Prepared> Host::prepare(const config::RobotConfig& robot, const Slo
   std::unique_ptr<Policy> policy;
   if (!robot.bundle.empty()) {
     if (!stock_) {
-      return refuse(
-          {Code::incompatible, "a bundle needs the stock it was made for: set 'stock' in [trunk]"});
+      return refuse({Code::incompatible, "a bundle needs the stock it was made for, and '" +
+                                             config_.trunk.stock.string() +
+                                             "' is not there: set 'stock' in [trunk]"});
     }
     auto bundle = nn::Bundle::open(robot.bundle);
     if (!bundle) return refuse(bundle.error());

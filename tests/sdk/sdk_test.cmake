@@ -69,6 +69,8 @@ elseif(STEP STREQUAL "new")
     build_project(${WORK}/new/sample_arm ${WORK}/new/build)
     run(${CMAKE_CTEST_COMMAND} --test-dir ${WORK}/new/build --output-on-failure)
     expect("100% tests passed, 0 tests failed out of 1")
+    run(${CMAKE_CURRENT_LIST_DIR}/host_runs.sh ${prefix} ${WORK}/new/sample_arm ${WORK}/new sample_arm)
+    expect("the host holds sample_arm")
   endforeach()
   # A changed limit must be noticed.
   file(READ ${WORK}/new/sample_arm/plugin.cpp text)

@@ -35,6 +35,19 @@ struct Part {
   json first, last;  // the host's view of the slot when the part began and ended
 };
 
+// Where the sockets live: a short path of its own, because a unix socket's name has at most 107
+// letters. Gone in the end.
+struct RunFolder {
+  RunFolder() { fs::create_directories(path); }
+  ~RunFolder() {
+    std::error_code ignored;
+    fs::remove_all(path, ignored);
+  }
+  RunFolder(const RunFolder&) = delete;
+  RunFolder& operator=(const RunFolder&) = delete;
+  const fs::path path = fs::temp_directory_path() / fmt::format("cambium-demo-{}", ::getpid());
+};
+
 class Demo {
  public:
   explicit Demo(Arguments arguments) : a_(std::move(arguments)) {}
@@ -81,7 +94,7 @@ class Demo {
     return a_.build / "lib" / ("lib" + name + ".so");
   }
   fs::path bundle(const std::string& name) const { return a_.models / (name + ".safetensors"); }
-  std::string endpoint(const char* name) const { return "ipc://" + (run_dir_ / name).string(); }
+  std::string endpoint(const char* name) const { return "ipc://" + (run_.path / name).string(); }
 
   // ---- before anything moves
 
@@ -89,16 +102,13 @@ class Demo {
     std::error_code ignored;
     fs::remove_all(a_.work, ignored);
     fs::create_directories(a_.work);
-    // Sockets live in a short path of their own: a unix socket's name has at most 107 letters.
-    run_dir_ = fs::temp_directory_path() / fmt::format("cambium-demo-{}", ::getpid());
-    fs::create_directories(run_dir_);
     std::ofstream config(a_.work / "cambium.toml");
     config << fmt::format(
         "[trunk]\nendpoint = \"{}\"\nstock = \"{}\"\n\n[host]\ncontrol = \"{}\"\nadmin = "
         "\"{}\"\nrun_dir = \"{}\"\n"
         "realtime = \"try\"\n",
         endpoint("trunk"), bundle("stock").string(), endpoint("control"), endpoint("admin"),
-        run_dir_.string());
+        run_.path.string());
     for (const auto& part : parts_) {
       config << fmt::format("\n[[robot]]\nname = \"{}\"\nplugin = \"{}\"\nbundle = \"{}\"\n",
                             part.robot, plugin(part.arm).string(), bundle(part.arm).string());
@@ -374,14 +384,12 @@ class Demo {
     std::ofstream(a_.work / "report.json") << report.dump(2) << "\n";
     fmt::print("report: {}\n", (a_.work / "report.json").string());
     for (const auto& complaint : complaints) fmt::print(stderr, "demo: {}\n", complaint);
-    std::error_code ignored;
-    fs::remove_all(run_dir_, ignored);
     return good ? 0 : 1;
   }
 
   Arguments a_;
   app::StopSignal stop_;
-  fs::path run_dir_;
+  RunFolder run_;  // before the processes that use it, so that it goes after them
   std::vector<Part> parts_ = make_parts();
   std::optional<reach::Child> trunk_, host_, rebuild_;
   std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
