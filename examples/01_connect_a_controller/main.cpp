@@ -30,6 +30,7 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "usage: %s ENDPOINT ROBOT\n", argv[0]);
     return 2;
   }
+  // [connect]
   // 1. Say where the host listens and which of its robots this is.
   auto client = cambium::Client::open(
       {.endpoint = argv[1], .robot = argv[2], .embodiment = "", .name = "", .on_event = {}});
@@ -38,6 +39,7 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "%s\n", info.error().message.c_str());
     return 3;
   }
+  // [/connect]
   // 2. The host says what it expects: joints with limits, sensors with shapes, the control rate.
   MyRobot robot;
   for (const auto& joint : info->joints) robot.position.push_back(static_cast<float>(joint.home));
@@ -45,6 +47,7 @@ int main(int argc, char** argv) {
   const std::vector<float> still(robot.position.size());
   const float point[] = {0.4F, 0.0F, 0.1F};
 
+  // [tick]
   // 3. Each tick: send what the sensors say, take the action, move. The host answers at once, and
   // what it answers is within the joints' limits.
   const auto period = std::chrono::duration_cast<std::chrono::nanoseconds>(
@@ -66,4 +69,5 @@ int main(int argc, char** argv) {
                   status.ok() ? to_string(reply.drive) : to_string(status.code()));
     std::this_thread::sleep_until(next += period);
   }
+  // [/tick]
 }
