@@ -57,7 +57,7 @@ struct BundleSpec {
   const LayoutEntry* find(std::string_view sensor) const noexcept;
 };
 
-/// A verified bundle file. Weights are views into the mapped file. [setup]
+/// A verified bundle file. Weights are views into the file's bytes. [setup]
 class Bundle {
  public:
   /// Refuses what is missing, unknown, of a wrong type, shape or value, naming file, key, value and

@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -301,17 +300,29 @@ std::uint64_t StoredTensor::size() const noexcept {
   return element_count(shape);
 }
 
-class SafetensorsFile::Mapping {
+// Read, not mapped: a file that somebody overwrites in place would take its pages from under a
+// running robot (SIGBUS).
+class SafetensorsFile::Contents {
  public:
-  Mapping(void* data, std::size_t size) : data_(data), size_(size) {}
-  Mapping(const Mapping&) = delete;
-  Mapping& operator=(const Mapping&) = delete;
-  ~Mapping() { ::munmap(data_, size_); }
-  const std::byte* data() const { return static_cast<const std::byte*>(data_); }
+  static Result<std::shared_ptr<const Contents>> read(const std::filesystem::path& file,
+                                                      int descriptor, std::uint64_t size) {
+    auto contents = std::make_shared<Contents>();
+    contents->bytes_ = std::make_unique_for_overwrite<std::byte[]>(size);
+    for (std::uint64_t at = 0; at < size;) {
+      const auto got = ::read(descriptor, contents->bytes_.get() + at, size - at);
+      if (got < 0 && errno == EINTR) continue;
+      if (got < 0) return failed(file, "read", errno);
+      if (got == 0)
+        return bad_data(file,
+                        fmt::format("shrank from {} to {} bytes while it was read", size, at));
+      at += static_cast<std::uint64_t>(got);
+    }
+    return std::shared_ptr<const Contents>(std::move(contents));
+  }
+  const std::byte* data() const { return bytes_.get(); }
 
  private:
-  void* data_;
-  std::size_t size_;
+  std::unique_ptr<std::byte[]> bytes_;  // operator new aligns it for every dtype
 };
 
 Result<SafetensorsFile> SafetensorsFile::open(const std::filesystem::path& file) {
@@ -324,13 +335,13 @@ Result<SafetensorsFile> SafetensorsFile::open(const std::filesystem::path& file)
   const auto size = static_cast<std::uint64_t>(info.st_size);
   if (size < 8)
     return bad_data(file, fmt::format("holds {} bytes, a header length alone takes 8", size));
-  void* data = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, fd.value, 0);
-  if (data == MAP_FAILED) return failed(file, "map", errno);
+  auto contents = Contents::read(file, fd.value, size);
+  if (!contents) return contents.error();
 
   SafetensorsFile result;
   result.path_ = file;
-  result.mapping_ = std::make_shared<const Mapping>(data, size);
-  const std::byte* bytes = result.mapping_->data();
+  result.contents_ = std::move(*contents);
+  const std::byte* bytes = result.contents_->data();
   std::uint64_t header_size = 0;
   std::memcpy(&header_size, bytes, sizeof(header_size));
   if (header_size > std::min(size - 8, kMaxHeader))

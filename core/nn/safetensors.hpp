@@ -1,4 +1,4 @@
-// core/nn/safetensors.hpp: .safetensors files, mapped for reading and written whole. Every byte is
+// core/nn/safetensors.hpp: .safetensors files, read and written whole. Every byte is
 // checked before use.
 #pragma once
 
@@ -36,12 +36,11 @@ std::string to_string(std::span<const std::uint64_t> shape);
 
 using Metadata = std::map<std::string, std::string>;
 
-/// A .safetensors file, read-only and memory-mapped.
+/// A .safetensors file, in memory: it may be overwritten while its weights are in use.
 ///
 /// open() verifies header length, JSON, dtypes, shapes (rank 5 at most) and that the tensors'
 /// ranges are aligned, lie in the file, do not overlap and leave no hole, before any tensor is
-/// read. Errors name the file, the tensor, both numbers. Replace such a file by a rename, never
-/// write into it: it stays mapped. Copies share the mapping. [setup]
+/// read. Errors name the file, the tensor, both numbers. Copies share the bytes. [setup]
 class SafetensorsFile {
  public:
   static Result<SafetensorsFile> open(const std::filesystem::path& file);
@@ -63,9 +62,9 @@ class SafetensorsFile {
   std::vector<TensorView> views(std::string_view prefix) const;
 
  private:
-  class Mapping;
+  class Contents;
   std::filesystem::path path_;
-  std::shared_ptr<const Mapping> mapping_;
+  std::shared_ptr<const Contents> contents_;
   Metadata metadata_;
   // Shared, so that views, which point at the names in it, survive copies and moves of this file.
   std::shared_ptr<const std::vector<StoredTensor>> tensors_ =

@@ -16,6 +16,7 @@ Fields::Fields(const SafetensorsFile& file)
       where_(fmt::format("'{}': metadata", file.path().string())),
       values_are_text_(true) {
   if (fields_.is_null()) fields_ = Json::object();
+  asked_.emplace_back("format");  // writers of other frameworks leave it: "pt"
 }
 
 Fields::Fields(const Json& object, std::string where) : fields_(object), where_(std::move(where)) {

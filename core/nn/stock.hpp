@@ -41,7 +41,7 @@ struct SharedStem {
   Parameters parameters;
 };
 
-/// A verified stock file. Weights are views into the mapped file. [setup]
+/// A verified stock file. Weights are views into the file's bytes. [setup]
 class Stock {
  public:
   /// Reads the metadata, computes the trunk id over all tensors, and refuses unknown keys and
