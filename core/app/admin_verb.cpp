@@ -42,11 +42,19 @@ void make_absolute(std::string& path) {
 
 void print_status(const nlohmann::json& status) {
   const auto& trunk = status["trunk"];
-  fmt::print("trunk {}  {}\n", status.value("trunk_id", "").substr(0, 16),
-             !trunk.value("alive", false)
-                 ? "not there"
-                 : fmt::format("{} on {}, {} requests served", trunk.value("architecture", ""),
-                               trunk.value("backend", ""), trunk.value("served", 0)));
+  const std::string stock = status.value("trunk_id", ""), running = trunk.value("id", "");
+  if (!trunk.value("alive", false)) {
+    fmt::print("trunk not there, expected {} at {}\n", stock.substr(0, 16),
+               trunk.value("endpoint", ""));
+  } else {
+    fmt::print("trunk {}  {} on {}, {} requests served\n", running.substr(0, 16),
+               trunk.value("architecture", ""), trunk.value("backend", ""),
+               trunk.value("served", 0));
+  }
+  if (!running.empty() && !stock.empty() && running != stock) {
+    fmt::print("      but the host's stock is {}: its bundles do not work with this trunk\n",
+               stock.substr(0, 16));
+  }
   fmt::print("{:<12} {:<12} {:>3} {:>4} {:<12} {:>9} {:>7} {:>8} {:>8} {:>8}\n", "robot",
              "embodiment", "dof", "gen", "drive", "ticks", "missed", "limited", "p50 us", "p99 us");
   for (const auto& robot : status["robots"]) {
@@ -123,6 +131,8 @@ void add_admin(CLI::App& program, int& exit_code) {
       auto* plugin =
           command->add_option("--plugin", call.plugin, "Library with embodiment, stems and head");
       if (std::string(verb.name) == "add") plugin->required();
+      command->add_option("--embodiment", call.embodiment,
+                          "Embodiment of a plugin that has several");
       command->add_option("--stem-plugin", call.stem_plugin,
                           "Library to take the stems from instead");
       command->add_option("--head-plugin", call.head_plugin,

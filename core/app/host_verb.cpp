@@ -49,7 +49,7 @@ int run(const Options& options) {
   if (auto made = config::make_run_dir(config->host.run_dir); !made) return complain(made.error());
   auto host = runtime::Host::start(std::move(*config), log);
   if (!host) return complain(host.error());
-  auto desk = runtime::AdminDesk::start(**host, [&stop] { stop.request(); });
+  auto desk = runtime::AdminDesk::start(**host);
   if (!desk) return complain(desk.error());
   const auto& settings = (*host)->config();
   log(fmt::format("{} robots, controllers at {}, admin at {}, trunk {} at {}",

@@ -7,7 +7,7 @@
 
 namespace cambium::base {
 
-/// Names the calling thread and gives it SCHED_FIFO at `priority` (1..99). The error says what the
+/// Gives the calling thread SCHED_FIFO at `priority` (1..99). The error says what the
 /// system lacks and how to permit it. [setup]
 Result<void> make_thread_realtime(int priority);
 /// Keeps all present and future memory of the process from being paged out, as it is touched.

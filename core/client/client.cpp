@@ -107,6 +107,7 @@ class Client::Impl {
   int silent_calls = 0;
   Status refusal;
   std::string last_refusal;
+  Code last_refusal_code = Code::ok;
 
   // The last answer; copied out of the socket's buffer.
   std::uint64_t answered = 0;
@@ -210,6 +211,7 @@ class Client::Impl {
 
   void on_welcome(const wire::Welcome& message) {
     if (!message.joints() || !message.sensors()) return;
+    if (connected && message.body() == body) return;  // the answer to a hello that was sent twice
     info = {};
     info.robot = text_of(message.robot());
     info.embodiment = text_of(message.embodiment());
@@ -236,7 +238,6 @@ class Client::Impl {
     episode_start = true;
     silent_calls = 0;
     last_refusal.clear();
-    if (connected) return;  // the answer to a hello that was sent twice
     connected = true;
     tell(ClientEvent::Kind::connected,
          "robot '" + info.robot + "', embodiment '" + info.embodiment + "'");
@@ -252,13 +253,14 @@ class Client::Impl {
       tell(ClientEvent::Kind::body_changed, text);
       return;
     }
-    if (connected && code == Code::unavailable) {  // a host that started after we were welcomed
+    if (connected && code == Code::unavailable &&
+        message.body() == 0) {  // the host itself does not know us
       refusal = Code::unavailable;
       lost(text);
       return;
     }
     if (connected && message.sequence() != sequence) return;
-    refusal = code;
+    refusal = last_refusal_code = code;
     if (text != last_refusal) {
       last_refusal = text;
       tell(ClientEvent::Kind::refused, text);
@@ -297,7 +299,7 @@ Result<RobotInfo> Client::wait(std::chrono::milliseconds timeout) {
       impl_->try_hello(base::monotonic_ns() + timeout.count() * base::kMillisecond)) {
     return impl_->info;
   }
-  if (!impl_->last_refusal.empty()) return Error{Code::incompatible, impl_->last_refusal};
+  if (!impl_->last_refusal.empty()) return Error{impl_->last_refusal_code, impl_->last_refusal};
   return Error{Code::unavailable, "nobody answers at '" + impl_->options.endpoint + "'"};
 }
 

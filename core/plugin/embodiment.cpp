@@ -199,4 +199,10 @@ Result<Embodiment> copy_embodiment(const RobotSpec& spec) {
   return copy;
 }
 
+bool same_body(const Embodiment& a, const Embodiment& b) {
+  return a.name == b.name && a.joints == b.joints && a.sensors == b.sensors &&
+         a.action == b.action && a.control_hz == b.control_hz && a.home_tool == b.home_tool &&
+         a.reach == b.reach && a.safe_pose == b.safe_pose;
+}
+
 }  // namespace cambium::plugin

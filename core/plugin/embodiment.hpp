@@ -21,6 +21,8 @@ struct Joint {
   std::string name;
   JointKind kind = JointKind::revolute;
   double position_min = 0, position_max = 0, velocity_max = 0, acceleration_max = 0, home = 0;
+
+  bool operator==(const Joint&) const = default;
 };
 
 /// As SensorSpec, owned.
@@ -30,6 +32,7 @@ struct Sensor {
 
   /// Numbers in one observation: the product of the shape.
   std::uint64_t size() const noexcept;
+  bool operator==(const Sensor&) const = default;
 };
 
 /// As RobotSpec, owned: it outlives the library that it came from. Immutable once validated.
@@ -54,6 +57,10 @@ struct Embodiment {
   Result<std::size_t> joint(std::string_view joint_name) const;
   Result<std::size_t> sensor(std::string_view sensor_name) const;
 };
+
+/// Whether a controller of the one can go on with the other: everything but the summary is the
+/// same. [any]
+bool same_body(const Embodiment& a, const Embodiment& b);
 
 /// Copies and validates. Null pointers and counts beyond the bounds are refused before they are
 /// followed. [setup]

@@ -24,6 +24,7 @@ std::string text_of(const flatbuffers::String* text) {
 AdminCall call_of(const wire::AdminRequest& request) {
   return {.verb = text_of(request.verb()),
           .robot = text_of(request.robot()),
+          .embodiment = text_of(request.embodiment()),
           .plugin = text_of(request.plugin()),
           .stem_plugin = text_of(request.stem_plugin()),
           .head_plugin = text_of(request.head_plugin()),
@@ -63,7 +64,9 @@ json json_of(const SwapReport& report) {
           {"generation", report.generation},
           {"commit_us", report.commit_us},
           {"total_ms", report.total_ms},
-          {"warm_up", report.warm_up}};
+          {"warm_up", report.warm_up},
+          {"trunk_id_before", report.trunk_id_before},
+          {"trunk_id_after", report.trunk_id_after}};
 }
 
 AdminAnswer status_of(const Host& host, const trunk::TrunkLink& link) {
@@ -113,12 +116,12 @@ std::optional<std::filesystem::path> path_of(const std::string& text) {
 
 }  // namespace
 
-Result<std::unique_ptr<AdminDesk>> AdminDesk::start(Host& host, std::function<void()> on_stop) {
+Result<std::unique_ptr<AdminDesk>> AdminDesk::start(Host& host) {
   auto socket =
       transport::Socket::bind(host.context(), transport::SocketKind::router,
                               host.config().host.admin, {.max_message_bytes = kMaxMessage});
   if (!socket) return socket.error();
-  std::unique_ptr<AdminDesk> desk(new AdminDesk(host, std::move(on_stop)));
+  std::unique_ptr<AdminDesk> desk(new AdminDesk(host));
   desk->server_ = std::thread(
       [self = desk.get(), moved = std::make_shared<transport::Socket>(std::move(*socket))] {
         base::name_thread("cambium-admin");
@@ -178,9 +181,6 @@ void AdminDesk::serve(transport::Socket socket) {
                                    ", this host speaks " + std::to_string(kWireProtocol)}));
       } else if (call.verb == "status") {
         send_answer(socket, peer, link ? status_of(host_, *link) : answer_of(link.error()));
-      } else if (call.verb == "stop") {
-        send_answer(socket, peer, {.code = Code::ok, .text = "stopping", .json = "{\"ok\":true}"});
-        on_stop_();
       } else {
         const std::lock_guard lock(mutex_);
         if (jobs_.size() >= kMaxJobs) {
@@ -222,17 +222,26 @@ AdminAnswer AdminDesk::change(const AdminCall& call) {
                         .bundle = path_of(call.bundle),
                         .head = {}};
     if (!call.head.empty()) request.head = call.head;
+    if (!call.embodiment.empty()) request.embodiment = call.embodiment;
     const auto report = host_.swap(request);
     if (!report) return answer_of(report.error());
+    const std::string what =
+        report->kind == "reload" ? "read again, nothing has changed" : report->kind + " swapped";
+    const std::string trunk =
+        report->trunk_id_before.empty() ? "the trunk is not there"
+        : report->trunk_id_before == report->trunk_id_after
+            ? "trunk " + report->trunk_id_before.substr(0, 16) + " before and after"
+            : "trunk " + report->trunk_id_before.substr(0, 16) + " before, " +
+                  report->trunk_id_after.substr(0, 16) + " after";
     return {.code = Code::ok,
-            .text = "robot '" + report->robot + "': " + report->kind + " swapped, generation " +
-                    std::to_string(report->generation) + ", trunk " +
-                    host_.trunk_id().substr(0, 12) + " unchanged",
+            .text = "robot '" + report->robot + "': " + what + ", generation " +
+                    std::to_string(report->generation) + "; " + trunk,
             .json = json_of(*report).dump()};
   }
   if (call.verb == "add") {
     config::RobotConfig robot;
     robot.name = call.robot;
+    robot.embodiment = call.embodiment;
     robot.plugin = call.plugin;
     robot.stem_plugin = call.stem_plugin;
     robot.head_plugin = call.head_plugin;
@@ -249,7 +258,7 @@ AdminAnswer AdminDesk::change(const AdminCall& call) {
   return answer_of(
       {Code::bad_argument,
        "no verb '" + call.verb + "'" +
-           base::did_you_mean(call.verb, {"status", "add", "remove", "swap", "reload", "stop"})});
+           base::did_you_mean(call.verb, {"status", "add", "remove", "swap", "reload"})});
 }
 
 Result<AdminAnswer> ask_admin(const std::string& endpoint, const AdminCall& call,
@@ -262,9 +271,9 @@ Result<AdminAnswer> ask_admin(const std::string& endpoint, const AdminCall& call
   const auto text = [&](const std::string& value) { return builder.CreateString(value); };
   const auto verb = text(call.verb), robot = text(call.robot), plugin = text(call.plugin),
              head_plugin = text(call.head_plugin), head = text(call.head),
-             bundle = text(call.bundle), stem_plugin = text(call.stem_plugin);
+             bundle = text(call.bundle), stem_plugin = text(call.stem_plugin), embodiment = text(call.embodiment);
   const auto request = wire::CreateAdminRequest(builder, kWireProtocol, verb, robot, plugin,
-                                                head_plugin, head, bundle, stem_plugin);
+                                                head_plugin, head, bundle, stem_plugin, embodiment);
   wire::FinishAdminBuffer(builder, wire::CreateAdmin(builder, request));
 
   transport::Poller poller;

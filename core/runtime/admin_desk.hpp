@@ -3,7 +3,6 @@
 
 #include <condition_variable>
 #include <deque>
-#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -19,8 +18,8 @@ namespace cambium::runtime {
 
 /// What the command line asks; empty fields are not given. As AdminRequest on the wire.
 struct AdminCall {
-  std::string verb;  ///< status, add, remove, swap, reload, stop
-  std::string robot, plugin, stem_plugin, head_plugin, head, bundle;
+  std::string verb;  ///< status, add, remove, swap, reload
+  std::string robot, embodiment, plugin, stem_plugin, head_plugin, head, bundle;
 };
 
 /// `text` is one sentence for people, `json` one object for programs.
@@ -34,8 +33,8 @@ struct AdminAnswer {
 /// thread.
 class AdminDesk {
  public:
-  /// on_stop is called when somebody asks the host to stop. `host` must outlive the desk. [setup]
-  static Result<std::unique_ptr<AdminDesk>> start(Host& host, std::function<void()> on_stop);
+  /// `host` must outlive the desk. [setup]
+  static Result<std::unique_ptr<AdminDesk>> start(Host& host);
   ~AdminDesk();
 
  private:
@@ -45,14 +44,12 @@ class AdminDesk {
     AdminAnswer answer;
   };
 
-  AdminDesk(Host& host, std::function<void()> on_stop)
-      : host_(host), on_stop_(std::move(on_stop)) {}
+  explicit AdminDesk(Host& host) : host_(host) {}
   void serve(transport::Socket socket);
   void work();
   AdminAnswer change(const AdminCall& call);
 
   Host& host_;
-  std::function<void()> on_stop_;
   base::Waker waker_;
   std::mutex mutex_;  // guards the four below
   std::condition_variable work_there_;

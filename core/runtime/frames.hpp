@@ -11,11 +11,9 @@
 #include "core/base/clock.hpp"
 #include "core/base/sha256.hpp"
 #include "core/base/spsc_ring.hpp"
+#include "core/plugin/embodiment.hpp"
 
 namespace cambium::runtime {
-
-inline constexpr std::uint32_t kMaxSensors = 64;
-inline constexpr std::uint32_t kMaxDof = 64;  ///< bits of `limited`
 
 /// A controller's observation, copied from a verified message; shapes are not checked yet.
 struct ObservationFrame {
@@ -23,7 +21,7 @@ struct ObservationFrame {
   base::Nanoseconds readable = 0;  ///< when the io thread found it: the host's time runs from here
   bool want_chunk = false, episode_start = false;
   std::uint32_t reading_count = 0;
-  std::array<std::uint32_t, kMaxSensors> sizes{};
+  std::array<std::uint32_t, plugin::kMaxSensors> sizes{};
   std::unique_ptr<float[]> values;  ///< all readings, one after the other
 };
 

@@ -39,6 +39,7 @@ struct Generation {
   /// by itself, so how far it came is known from the time of its next observation.
   struct Lockstep {
     std::vector<double> velocity, target;  ///< (horizon, dof)
+    std::vector<float> position;           ///< (dof) where the rows lead, predicted
     base::Nanoseconds observed = 0;        ///< when its observation came; 0: none yet
   } lockstep;
 
@@ -49,6 +50,7 @@ struct Generation {
     window.take_over(old.window);
     player.take_over(old.player);
     gate.take_over(old.gate);
+    safe_position = old.safe_position;  // of the same size: nothing is allocated
   }
 };
 

@@ -120,7 +120,7 @@ Result<std::unique_ptr<Host>> Host::start(config::Config config, Log log) {
   host->io_ = std::move(*io);
   for (std::uint32_t i = 0; i < settings.host.workers; ++i) {
     host->workers_.push_back(std::make_unique<Worker>(
-        [self, i] { self->prepare_thread("cambium-robots" + std::to_string(i), kPriority); }));
+        [self, i] { self->prepare_thread("cambium-bot" + std::to_string(i), kPriority); }));
   }
   for (const auto& robot : settings.robots) {
     if (auto added = host->add(robot); !added) return added.error();
@@ -242,7 +242,8 @@ Result<Host::Prepared> Host::prepare(const config::RobotConfig& robot, const Slo
       .chunk = std::vector<float>(std::size_t{horizon} * dof),
       .safe_position = {},
       .lockstep = {.velocity = std::vector<double>(std::size_t{horizon} * dof),
-                   .target = std::vector<double>(std::size_t{horizon} * dof)},
+                   .target = std::vector<double>(std::size_t{horizon} * dof),
+                   .position = std::vector<float>(dof)},
   });
   for (const auto& joint : next.body.joints)
     next.generation->safe_position.push_back(static_cast<float>(joint.home));
@@ -346,6 +347,7 @@ std::unique_ptr<Route> Host::route_to(const Slot& slot, const plugin::Embodiment
   return std::make_unique<Route>(
       Route{.robot = slot.config.name,
             .embodiment = body.name,
+            .body = body_number,
             .actor = slot.robot.get(),
             .worker = slot.worker,
             .welcome = {bytes.begin(), bytes.end()},
@@ -354,7 +356,7 @@ std::unique_ptr<Route> Host::route_to(const Slot& slot, const plugin::Embodiment
 
 SwapReport Host::commit(Slot& slot, Prepared prepared) {
   const bool first = slot.generation == 0;
-  const bool new_body = first || slot.facts.embodiment != prepared.body.name;
+  const bool new_body = first || !plugin::same_body(slot.body, prepared.body);
   SwapReport report{.robot = slot.config.name, .warm_up = prepared.warm_up};
   // Told by contents, not by paths: a rebuilt library keeps its name.
   report.kind =
@@ -386,6 +388,7 @@ SwapReport Host::commit(Slot& slot, Prepared prepared) {
     ++slot.generation;
     slot.config = std::move(prepared.config);
     slot.facts = std::move(facts);
+    slot.body = std::move(prepared.body);
     slot.plugin_sha = prepared.library->sha256();
     slot.head_sha = prepared.head_library->sha256();
     slot.bundle_sha = prepared.bundle_sha;
@@ -448,11 +451,17 @@ Result<SwapReport> Host::swap(const SwapRequest& request) {
     wanted.plugin = *request.plugin;
     wanted.embodiment.clear();  // another library, another embodiment
   }
+  if (request.embodiment) wanted.embodiment = *request.embodiment;
   if (request.stem_plugin) wanted.stem_plugin = *request.stem_plugin;
   if (request.head_plugin) wanted.head_plugin = *request.head_plugin;
   if (request.head) wanted.head = *request.head;
   if (request.bundle) wanted.bundle = *request.bundle;
 
+  const auto trunk_id = [this] {
+    return io_->trunk_alive() ? trunk::who_is(context_, config_.trunk.endpoint, kWarmUpTimeout)
+                              : "";
+  };
+  const std::string trunk_before = trunk_id();
   auto prepared = prepare(wanted, &slot);
   if (!prepared) {
     log_("swap refused, generation " + std::to_string(slot.generation) +
@@ -461,6 +470,8 @@ Result<SwapReport> Host::swap(const SwapRequest& request) {
   }
   SwapReport report = commit(slot, std::move(*prepared));
   report.total_ms = milliseconds_since(began);
+  report.trunk_id_before = trunk_before;
+  report.trunk_id_after = trunk_id();
   log_("robot '" + report.robot + "': " + report.kind + " swapped, generation " +
        std::to_string(report.generation) + ", embodiment '" + slot.facts.embodiment +
        "', warmed up on " + report.warm_up);
@@ -479,7 +490,8 @@ std::vector<RobotStatus> Host::status() const {
     one.reason = to_string(counters.reason.load(std::memory_order_relaxed));
     one.ticks = counters.ticks.load(std::memory_order_relaxed);
     one.policy_ticks = counters.policy_ticks.load(std::memory_order_relaxed);
-    one.missed = counters.missed.load(std::memory_order_relaxed);
+    one.missed = counters.missed.load(std::memory_order_relaxed) +
+                 counters.unanswered.load(std::memory_order_relaxed);
     one.limited = counters.limited.load(std::memory_order_relaxed);
     one.refused = counters.refused.load(std::memory_order_relaxed);
     one.requests = counters.requests.load(std::memory_order_relaxed);

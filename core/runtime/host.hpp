@@ -26,7 +26,7 @@ namespace cambium::runtime {
 struct SwapRequest {
   std::string robot;
   std::optional<std::filesystem::path> plugin, stem_plugin, head_plugin, bundle;
-  std::optional<std::string> head;
+  std::optional<std::string> head, embodiment;
 };
 
 /// What a swap did.
@@ -37,7 +37,9 @@ struct SwapReport {
   std::uint64_t generation = 0;
   double commit_us = 0;  ///< between two ticks, on the robot's thread
   double total_ms = 0;   ///< from the request to the retirement of the old generation
-  std::string warm_up;   ///< how the new generation was tried before it was let near the robot
+  std::string trunk_id_before,
+      trunk_id_after;   ///< as the running trunk says; empty: it was not there
+  std::string warm_up;  ///< how the new generation was tried before it was let near the robot
 };
 
 /// One robot, for people and programs.
@@ -81,6 +83,7 @@ class Host {
     std::unique_ptr<Robot> robot;
     Worker* worker = nullptr;
     std::uint64_t generation = 0;
+    plugin::Embodiment body;
     RobotStatus facts;  // what changes only with a swap
     std::string plugin_sha, head_sha, bundle_sha;
   };

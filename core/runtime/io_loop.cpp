@@ -136,7 +136,8 @@ class IoLoop::Loop {
     Slot& slot = slots_[id];
     Robot& robot = *slot.route->actor;
     const base::Nanoseconds now = base::monotonic_ns();
-    slot.last_heard = now;
+    // Whoever still speaks for the body before a swap must not keep the next controller out.
+    if (message.body() == slot.route->body) slot.last_heard = now;
     robot.counters().last_heard.store(now, std::memory_order_relaxed);
 
     ObservationFrame* frame = robot.mailbox().observations.loan();
@@ -147,7 +148,7 @@ class IoLoop::Loop {
     frame->reading_count = 0;
     std::size_t total = 0;
     if (message.readings()) {
-      if (message.readings()->size() > kMaxSensors) {
+      if (message.readings()->size() > plugin::kMaxSensors) {
         return notice(from, Code::bad_data, "too many readings", message.sequence());
       }
       for (const auto* reading : *message.readings()) {
@@ -274,6 +275,8 @@ class IoLoop::Loop {
     }
     const Status sent = control_.send(slot.peer, transport::bytes_of(builder_));
     if (sent.code() == Code::unavailable) slot.has_peer = false;  // it left; it will say hello
+    if (frame.kind == OutFrame::Kind::action && sent.code() == Code::busy)
+      count(robot.counters().missed);
     if (frame.kind == OutFrame::Kind::action && sent.ok()) {
       const base::Nanoseconds now = base::monotonic_ns();
       robot.counters().tick_latency.add(now - frame.readable);

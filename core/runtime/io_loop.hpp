@@ -33,6 +33,7 @@ struct IoOptions {
 /// A robot as the io thread knows it.
 struct Route {
   std::string robot, embodiment;
+  std::uint64_t body = 0;  ///< as in Welcome
   Robot* actor = nullptr;
   Worker* worker = nullptr;
   std::vector<std::byte> welcome;  ///< a finished wire::Welcome, ready to be sent

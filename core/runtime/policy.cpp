@@ -42,14 +42,6 @@ Result<void> check_contract(const PolicyParts& parts) {
   return nn::check_fits(parts.bundle, parts.stock);
 }
 
-base::Digest digest_of(const std::string& hex) {
-  base::Digest digest{};
-  for (std::size_t i = 0; i < digest.size(); ++i) {
-    digest[i] = static_cast<unsigned char>(std::stoul(hex.substr(2 * i, 2), nullptr, 16));
-  }
-  return digest;
-}
-
 }  // namespace
 
 Result<std::unique_ptr<Policy>> Policy::make(const PolicyParts& parts) {
@@ -70,7 +62,7 @@ Result<std::unique_ptr<Policy>> Policy::make(const PolicyParts& parts) {
       .dof = spec.dof,
       .observation_horizon = spec.observation_horizon,
       .pooling = static_cast<std::uint8_t>(spec.pooling),
-      .trunk = digest_of(spec.trunk_id),
+      .trunk = base::from_hex(spec.trunk_id),
   };
   if (auto added = policy->add_head(parts); !added) return added.error();
   return policy;

@@ -115,7 +115,10 @@ bool Robot::accept(const ObservationFrame& frame, bool& finite) noexcept {
 void Robot::act(const ObservationFrame& frame, bool finite) noexcept {
   Generation& now = *current_;
   OutFrame* out = begin(OutFrame::Kind::action, frame.sequence);
-  if (!out) return;  // counted by the io thread: this tick has no action
+  if (!out) {  // the io thread is far behind: this tick has no action, but it has passed
+    ++tick_;
+    return count(counters_.unanswered);
+  }
   out->readable = frame.readable;
   out->deadline = frame.readable + now.period;
   out->rows = 1;
@@ -124,7 +127,11 @@ void Robot::act(const ObservationFrame& frame, bool finite) noexcept {
   const std::span<const float> position(now.safe_position);
 
   const bool aged = base::monotonic_ns() - frame.readable > now.max_observation_age;
-  const auto row = finite && !aged ? now.player.row(tick_) : std::span<const float>();
+  // Rows belong to ticks, but ticks to a time: a controller that paused must not go on in an old
+  // chunk.
+  const bool old_chunk =
+      frame.readable - chunk_observed_ > now.period * now.player.rows() + now.max_observation_age;
+  const auto row = finite && !aged && !old_chunk ? now.player.row(tick_) : std::span<const float>();
   Code reason = Code::ok;
   if (!row.empty()) {
     std::copy(row.begin(), row.end(), action.begin());
@@ -133,7 +140,8 @@ void Robot::act(const ObservationFrame& frame, bool finite) noexcept {
     now.ladder.reset();
     count(counters_.policy_ticks);
   } else {
-    reason = !finite ? Code::not_finite : aged ? Code::stale : fallback_reason_;
+    const bool stale = aged || (old_chunk && now.player.rows() != 0);
+    reason = !finite ? Code::not_finite : stale ? Code::stale : fallback_reason_;
     const Drive rung = now.ladder.step(position, now.gate.target(), action);
     out->drive = now.player.rows() == 0 && rung == Drive::hold ? Drive::waiting : rung;
     out->chunk_index = 0;
@@ -221,6 +229,7 @@ void Robot::handle_features(const FeaturesFrame& frame) noexcept {
   if (pending_.lockstep) return answer_chunk(frame);
   if (now.player.load(now.chunk, pending_.tick, tick_)) {
     count(counters_.chunks);
+    chunk_observed_ = pending_.readable;
     fallback_reason_ = Code::timeout;  // what it will be, should the next one not come
   } else {
     count(counters_.late_chunks);
@@ -240,7 +249,8 @@ void Robot::answer_chunk(const FeaturesFrame& frame) noexcept {
   out->columns = now.dof;
   out->compute_us = frame.compute_us;
   out->limited = 0;
-  const std::span<float> position(now.safe_position);
+  std::copy(now.safe_position.begin(), now.safe_position.end(), now.lockstep.position.begin());
+  const std::span<float> position(now.lockstep.position);
   const double dt = static_cast<double>(now.period) * 1e-9;
   auto& played = now.lockstep;
   if (played.observed != 0) {

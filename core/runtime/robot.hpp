@@ -19,6 +19,7 @@ struct RobotCounters {
   // Written by the worker.
   std::atomic<std::uint64_t> ticks{0};         ///< observations answered with an action
   std::atomic<std::uint64_t> policy_ticks{0};  ///< of these, driven by the policy
+  std::atomic<std::uint64_t> unanswered{0};    ///< ticks without an action: the outbox was full
   std::atomic<std::uint64_t> limited{0};       ///< of these, changed by the gate
   std::atomic<std::uint64_t> refused{0};       ///< observations refused
   std::atomic<std::uint64_t> requests{0};      ///< token sets sent to the trunk
@@ -75,6 +76,7 @@ class Robot {
   std::unique_ptr<Generation> current_;
 
   std::uint64_t tick_ = 0;                    ///< number of the next tick
+  base::Nanoseconds chunk_observed_ = 0;      ///< when the observation of the chunk in hand came
   Code fallback_reason_ = Code::unavailable;  ///< why there is no chunk
   // The request under way; at most one.
   struct {

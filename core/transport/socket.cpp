@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -58,17 +59,27 @@ class EndpointLock {
       return Error{Code::not_found,
                    "endpoint '" + endpoint + "': no folder '" + folder.string() + "'"};
     }
-    const int descriptor = ::open(lock_path().c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0600);
-    if (descriptor < 0) {
-      return Error{Code::failed, "endpoint '" + endpoint + "': " + std::strerror(errno)};
-    }
-    if (::flock(descriptor, LOCK_EX | LOCK_NB) != 0) {
+    for (;;) {
+      const int descriptor = ::open(lock_path().c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0600);
+      if (descriptor < 0) {
+        return Error{Code::failed, "endpoint '" + endpoint + "': " + std::strerror(errno)};
+      }
+      if (::flock(descriptor, LOCK_EX | LOCK_NB) != 0) {
+        ::close(descriptor);
+        return Error{Code::busy,
+                     "endpoint '" + endpoint +
+                         "' is taken by a running process; stop it or choose another endpoint"};
+      }
+      // Its last owner may have removed the file between our open and our lock: then the lock is on
+      // nothing.
+      struct stat ours = {}, there = {};
+      if (::fstat(descriptor, &ours) == 0 && ::stat(lock_path().c_str(), &there) == 0 &&
+          ours.st_ino == there.st_ino) {
+        descriptor_ = descriptor;
+        break;
+      }
       ::close(descriptor);
-      return Error{Code::busy,
-                   "endpoint '" + endpoint +
-                       "' is taken by a running process; stop it or choose another endpoint"};
     }
-    descriptor_ = descriptor;
     std::filesystem::remove(path_, ignored);  // left over by a process that died
     return {};
   }

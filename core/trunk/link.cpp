@@ -60,9 +60,9 @@ bool TrunkLink::receive(FeaturesReply& reply, base::Nanoseconds now) {
     const Status got = socket_.receive(nobody, bytes);
     if (got.code() == Code::stale) return false;
     if (!got.ok()) continue;
-    last_heard_ = now;
     if (const auto* features =
             transport::verify<wire::Features>(bytes, wire::FeaturesIdentifier())) {
+      last_heard_ = now;
       const std::size_t size = features->values() ? features->values()->size() : 0;
       reply = {.request = features->request(),
                .generation = features->generation(),
@@ -82,6 +82,7 @@ bool TrunkLink::receive(FeaturesReply& reply, base::Nanoseconds now) {
       if (info->protocol() != kWireProtocol || !info->id() ||
           info->id()->size() != std::tuple_size_v<base::Digest>)
         continue;
+      last_heard_ = now;
       TrunkInfo identity;
       std::copy(info->id()->begin(), info->id()->end(), identity.id.begin());
       if (info->architecture()) identity.architecture = info->architecture()->str();
@@ -100,6 +101,24 @@ bool TrunkLink::receive(FeaturesReply& reply, base::Nanoseconds now) {
 
 bool TrunkLink::alive(base::Nanoseconds now) const noexcept {
   return last_heard_ != 0 && now - last_heard_ < kSilentAfter;
+}
+
+std::string who_is(transport::Context& context, const std::string& endpoint,
+                   base::Nanoseconds timeout) {
+  auto link = TrunkLink::open(context, endpoint, "who is there", 4096);
+  if (!link) return "";
+  transport::Poller poller;
+  poller.add(link->socket());
+  FeaturesReply nothing;
+  const base::Nanoseconds deadline = base::monotonic_ns() + timeout;
+  for (base::Nanoseconds now = base::monotonic_ns(); now < deadline; now = base::monotonic_ns()) {
+    link->heartbeat(now);
+    while (link->receive(nothing, now)) {
+    }
+    if (link->identity()) return base::to_hex(link->identity()->id);
+    poller.wait(kTryAgain);
+  }
+  return "";
 }
 
 Result<FeaturesReply> ask_once(transport::Context& context, const std::string& endpoint,

@@ -82,6 +82,11 @@ class TrunkLink {
   base::Nanoseconds next_hello_ = 0, last_heard_ = 0;
 };
 
+/// The id of the trunk that serves `endpoint`, 64 hex digits; empty if it does not say within
+/// `timeout`. [setup]
+std::string who_is(transport::Context& context, const std::string& endpoint,
+                   base::Nanoseconds timeout);
+
 /// One request and its answer, waiting for both the trunk and the reply up to `timeout`; for set-up
 /// code that wants real features. `receive`d values are copied to `values`. [setup]
 Result<FeaturesReply> ask_once(transport::Context& context, const std::string& endpoint,

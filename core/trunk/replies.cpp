@@ -1,10 +1,7 @@
 #include "core/trunk/replies.hpp"
 
-#include <unistd.h>
-
-#include <cstdio>
-
 #include "cambium/version.hpp"
+#include "core/base/realtime.hpp"
 #include "core/transport/verify.hpp"
 #include "wire/features_generated.h"
 #include "wire/notice_generated.h"
@@ -15,16 +12,6 @@ namespace {
 
 float microseconds(base::Nanoseconds time) noexcept {
   return static_cast<float>(static_cast<double>(time) * 1e-3);
-}
-
-// Second number of /proc/self/statm, in pages; 0 where there is no such file.
-std::uint64_t resident_kb() noexcept {
-  std::FILE* file = std::fopen("/proc/self/statm", "r");
-  if (file == nullptr) return 0;
-  unsigned long pages = 0;
-  const int read = std::fscanf(file, "%*u %lu", &pages);
-  std::fclose(file);
-  return read == 1 ? pages * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE)) / 1024 : 0;
 }
 
 }  // namespace
@@ -87,7 +74,7 @@ std::span<const std::byte> Replies::trunk_info(const ServerIdentity& identity,
   info.add_max_tokens(identity.max_tokens);
   info.add_backend(backend);
   info.add_served(served);
-  info.add_resident_kb(resident_kb());
+  info.add_resident_kb(base::resident_kb());
   info.add_weights_kb(model.weight_bytes / 1024);
   wire::FinishTrunkInfoBuffer(builder_, info.Finish());
   return transport::bytes_of(builder_);

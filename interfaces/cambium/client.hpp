@@ -50,11 +50,16 @@ enum class Drive : std::uint8_t {
 
 constexpr const char* to_string(Drive drive) noexcept {
   switch (drive) {
-    case Drive::policy: return "policy";
-    case Drive::waiting: return "waiting";
-    case Drive::hold: return "hold";
-    case Drive::damped_stop: return "damped stop";
-    case Drive::safe_pose: return "safe pose";
+    case Drive::policy:
+      return "policy";
+    case Drive::waiting:
+      return "waiting";
+    case Drive::hold:
+      return "hold";
+    case Drive::damped_stop:
+      return "damped stop";
+    case Drive::safe_pose:
+      return "safe pose";
   }
   return "unknown";
 }

@@ -62,7 +62,8 @@ class RobotTest : public testing::Test {
                        .chunk = std::vector<float>(test::kToyHorizon * 2),
                        .safe_position = std::vector<float>(2),
                        .lockstep = {.velocity = std::vector<double>(test::kToyHorizon * 2),
-                                    .target = std::vector<double>(test::kToyHorizon * 2)}});
+                                    .target = std::vector<double>(test::kToyHorizon * 2),
+                                    .position = std::vector<float>(2)}});
     return next;
   }
 
