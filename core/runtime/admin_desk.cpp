@@ -271,7 +271,8 @@ Result<AdminAnswer> ask_admin(const std::string& endpoint, const AdminCall& call
   const auto text = [&](const std::string& value) { return builder.CreateString(value); };
   const auto verb = text(call.verb), robot = text(call.robot), plugin = text(call.plugin),
              head_plugin = text(call.head_plugin), head = text(call.head),
-             bundle = text(call.bundle), stem_plugin = text(call.stem_plugin), embodiment = text(call.embodiment);
+             bundle = text(call.bundle), stem_plugin = text(call.stem_plugin),
+             embodiment = text(call.embodiment);
   const auto request = wire::CreateAdminRequest(builder, kWireProtocol, verb, robot, plugin,
                                                 head_plugin, head, bundle, stem_plugin, embodiment);
   wire::FinishAdminBuffer(builder, wire::CreateAdmin(builder, request));

@@ -82,12 +82,14 @@ struct Host::Prepared {
 
 Host::Host(config::Config config, Log log) : config_(std::move(config)), log_(std::move(log)) {}
 
-void Host::prepare_thread(const std::string& name, int priority) {
+bool Host::prepare_thread(const std::string& name, int priority) {
   base::name_thread(name);
-  if (config_.host.realtime == config::Realtime::off) return;
+  if (config_.host.realtime == config::Realtime::off) return false;
   if (auto granted = base::make_thread_realtime(priority); !granted) {
     std::call_once(realtime_said_, [&] { log_("real time: " + granted.error().message); });
+    return false;
   }
+  return true;
 }
 
 Result<std::unique_ptr<Host>> Host::start(config::Config config, Log log) {
@@ -115,7 +117,7 @@ Result<std::unique_ptr<Host>> Host::start(config::Config config, Log log) {
                           {.control = settings.host.control,
                            .trunk = settings.trunk.endpoint,
                            .max_message_bytes = std::size_t{settings.host.max_message_kb} * 1024},
-                          [self] { self->prepare_thread("cambium-io", kPriority); });
+                          [self] { return self->prepare_thread("cambium-io", kPriority); });
   if (!io) return io.error();
   host->io_ = std::move(*io);
   for (std::uint32_t i = 0; i < settings.host.workers; ++i) {

@@ -96,7 +96,8 @@ class Host {
   std::unique_ptr<Route> route_to(const Slot& slot, const plugin::Embodiment& body,
                                   std::uint64_t number, std::uint64_t body_number,
                                   std::uint32_t horizon);
-  void prepare_thread(const std::string& name, int priority);
+  /// True if it has real-time priority.
+  bool prepare_thread(const std::string& name, int priority);
   Result<Slot*> find(const std::string& robot);
 
   config::Config config_;

@@ -46,10 +46,11 @@ class IoLoop {
  public:
   static constexpr std::size_t kMaxRobots = 64;
 
-  /// Binds and connects. `prepare` runs on the io thread before anything else. [setup]
+  /// Binds and connects. `prepare` runs on the io thread before anything else and says whether it
+  /// has real-time priority. [setup]
   static Result<std::unique_ptr<IoLoop>> start(transport::Context& context,
                                                const IoOptions& options,
-                                               std::function<void()> prepare);
+                                               std::function<bool()> prepare);
   ~IoLoop();
 
   /// Sets or replaces the route of a robot id; returns when the io thread has it. [setup]

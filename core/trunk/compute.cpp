@@ -1,7 +1,5 @@
 #include "core/trunk/compute.hpp"
 
-#include <sched.h>
-
 #include <vector>
 
 namespace cambium::trunk {
@@ -28,16 +26,6 @@ Batch* Compute::finished() noexcept {
   Batch* batch = done_.exchange(nullptr, std::memory_order_acquire);
   if (batch != nullptr) running_ = false;
   return batch;
-}
-
-bool Compute::looks_out(base::Nanoseconds patience) noexcept {
-  if (!running_) return false;
-  const base::Nanoseconds until = base::monotonic_ns() + patience;
-  while (done_.load(std::memory_order_relaxed) == nullptr) {
-    if (base::monotonic_ns() > until) return false;
-    ::sched_yield();  // to the compute thread, should it be on this core
-  }
-  return true;
 }
 
 void Compute::warm_up(std::uint32_t rows) {

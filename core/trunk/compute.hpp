@@ -28,8 +28,6 @@ class Compute {
   bool idle() const noexcept { return !running_; }
   /// Hands the batch over; only while idle. [io, rt]
   void start(Batch& batch) noexcept;
-  /// Waits awake for the batch that runs, for `patience` at most. True if it is finished. [io, rt]
-  bool looks_out(base::Nanoseconds patience) noexcept;
   /// The batch that was handed over if it is finished, else null. [io, rt]
   Batch* finished() noexcept;
 

@@ -22,14 +22,6 @@
 #include "wire/tokens_generated.h"
 
 namespace cambium::trunk {
-namespace {
-
-// A small trunk is done sooner than a sleeping thread is woken (30 us and up on a virtual machine):
-// so the io thread looks for the end of a pass itself for this long, yielding, before it sleeps.
-constexpr base::Nanoseconds kLookOut = 100'000;
-
-}  // namespace
-
 std::uint32_t ServerOptions::max_rows() const noexcept {
   // Beyond 2048 rows a pass takes so long that a second batch serves everybody sooner.
   return std::max(max_tokens, std::min<std::uint32_t>(2048, max_batch * max_tokens));
@@ -108,7 +100,7 @@ class TrunkServer::Impl {
     poller.add_descriptor(waker_.descriptor());
     bound.set_value({});
     while (!stopping_.load()) {
-      if (!compute.looks_out(kLookOut)) poller.wait(time_to_first_deadline());
+      poller.wait(time_to_first_deadline());
       waker_.clear();
       Batch* finished = compute.finished();
       receive_all();

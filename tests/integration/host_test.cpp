@@ -308,6 +308,9 @@ TEST_F(HostTest, ARobotWithoutABundleHolds) {
   ASSERT_TRUE(tick(controller, reply).ok());
   EXPECT_EQ(reply.drive, Drive::waiting);
   EXPECT_EQ(reply.values[0], 0);
+  ChunkReply chunk;
+  EXPECT_EQ(controller.infer(chunk, 1s).code(), Code::unavailable);
+  EXPECT_NE(controller.robot(), nullptr) << "that is no reason to hang up";
 }
 
 TEST_F(HostTest, RobotsComeAndGoWhileOthersMove) {

@@ -10,7 +10,6 @@
 #include <fstream>
 #include <map>
 #include <nlohmann/json.hpp>
-#include <regex>
 
 #include "core/app/stop_signal.hpp"
 #include "core/runtime/admin_desk.hpp"
@@ -171,14 +170,13 @@ class Demo {
     const fs::path source = a_.build / "demo_head" / "plugin.cpp";
     std::ifstream in(source);
     std::string text{std::istreambuf_iterator<char>(in), {}};
-    const std::regex version("\"reach_head\", \"(\\d+)\\.(\\d+)\\.\\d+\"");
-    std::smatch found;
-    if (!std::regex_search(text, found, version))
+    const std::string before = "\"reach_head\", \"1.";
+    const auto at = text.find(before);
+    if (at == std::string::npos)
       return Error{Code::bad_data, source.string() + ": no version to change"};
-    const auto next =
-        fmt::format("\"reach_head\", \"{}.{}.0\"", found[1].str(), std::stoi(found[2].str()) + 1);
-    text.replace(static_cast<std::size_t>(found.position(0)),
-                 static_cast<std::size_t>(found.length(0)), next);
+    const auto minor_at = at + before.size(), end = text.find('.', minor_at);
+    text.replace(minor_at, end - minor_at,
+                 std::to_string(std::stoi(text.substr(minor_at, end - minor_at)) + 1));
     std::ofstream(source) << text;
     auto build = reach::Child::start(
         {"nice", "-n", "19", "cmake", "--build", a_.build, "--target", "demo_head"},

@@ -25,6 +25,21 @@ TEST(Embodiment, SoundOneIsAccepted) {
   EXPECT_TRUE(ok) << ok.error().message;
 }
 
+TEST(Embodiment, IsAnotherBodyIfAnythingButTheSummaryDiffers) {
+  EXPECT_TRUE(same_body(sound(), sound()));
+  auto other = sound();
+  other.summary = "told otherwise";
+  EXPECT_TRUE(same_body(sound(), other));
+  other.joints[1].velocity_max = 3;
+  EXPECT_FALSE(same_body(sound(), other));
+  other = sound();
+  other.action = ActionKind::joint_position;
+  EXPECT_FALSE(same_body(sound(), other));
+  other = sound();
+  std::swap(other.joints[0], other.joints[1]);
+  EXPECT_FALSE(same_body(sound(), other));
+}
+
 struct Flaw {
   const char* name;
   std::function<void(Embodiment&)> make;

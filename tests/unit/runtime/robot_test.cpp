@@ -67,12 +67,13 @@ class RobotTest : public testing::Test {
     return next;
   }
 
-  void observe(float joint = 0, std::uint64_t body = 1, bool want_chunk = false) {
+  void observe(float joint = 0, std::uint64_t body = 1, bool want_chunk = false,
+               base::Nanoseconds later = 0) {
     auto* frame = robot_.mailbox().observations.loan();
     ASSERT_NE(frame, nullptr);
     frame->body = body;
     frame->sequence = ++sequence_;
-    frame->readable = base::monotonic_ns();
+    frame->readable = base::monotonic_ns() + later;
     frame->want_chunk = want_chunk;
     frame->episode_start = false;
     frame->reading_count = 2;
@@ -172,6 +173,18 @@ TEST_F(RobotTest, ClimbsTheLadderWhenTheTrunkFallsSilent) {
     }
   }
   EXPECT_EQ(last, Drive::damped_stop);
+}
+
+TEST_F(RobotTest, DoesNotGoOnInAnOldChunkAfterThePauseOfItsController) {
+  observe();
+  next(OutFrame::Kind::action);
+  answer(next(OutFrame::Kind::tokens).request, 1);
+  observe();
+  EXPECT_EQ(next(OutFrame::Kind::action).drive, Drive::policy);
+  observe(0, 1, false, /*later=*/2 * base::kSecond);
+  const OutFrame& action = next(OutFrame::Kind::action);
+  EXPECT_EQ(action.drive, Drive::hold);
+  EXPECT_EQ(action.code, Code::stale);
 }
 
 TEST_F(RobotTest, DropsALateAnswerOfAnOldGeneration) {
