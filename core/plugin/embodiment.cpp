@@ -199,6 +199,12 @@ Result<Embodiment> copy_embodiment(const RobotSpec& spec) {
   return copy;
 }
 
+std::vector<std::uint32_t> Embodiment::sensor_sizes() const {
+  std::vector<std::uint32_t> sizes;
+  for (const auto& one : sensors) sizes.push_back(static_cast<std::uint32_t>(one.size()));
+  return sizes;
+}
+
 bool same_body(const Embodiment& a, const Embodiment& b) {
   return a.name == b.name && a.joints == b.joints && a.sensors == b.sensors &&
          a.action == b.action && a.control_hz == b.control_hz && a.home_tool == b.home_tool &&

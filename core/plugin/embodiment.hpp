@@ -47,6 +47,8 @@ struct Embodiment {
   std::vector<double> safe_pose;      ///< [rad] or [m], (dof) or empty
 
   std::size_t dof() const noexcept { return joints.size(); }
+  /// Numbers in one observation of each sensor, in order.
+  std::vector<std::uint32_t> sensor_sizes() const;
 
   /// Names well formed and unique, numbers finite, limits ordered, home and safe pose inside them,
   /// rates positive, sizes bounded. bad_data; the sentence names embodiment, joint or sensor, field

@@ -24,22 +24,6 @@ namespace {
 constexpr int kPriority = 55;
 constexpr base::Nanoseconds kWarmUpTimeout = base::kSecond;
 
-std::vector<JointLimits> limits_of(const plugin::Embodiment& body) {
-  std::vector<JointLimits> limits;
-  for (const auto& joint : body.joints) {
-    limits.push_back(
-        {joint.position_min, joint.position_max, joint.velocity_max, joint.acceleration_max});
-  }
-  return limits;
-}
-
-std::vector<std::uint32_t> sizes_of(const plugin::Embodiment& body) {
-  std::vector<std::uint32_t> sizes;
-  for (const auto& sensor : body.sensors)
-    sizes.push_back(static_cast<std::uint32_t>(sensor.size()));
-  return sizes;
-}
-
 GateOptions gate_options(const config::GateConfig& config) {
   return {
       .policy = config.policy == config::GatePolicy::clamp ? GatePolicy::clamp : GatePolicy::refuse,
@@ -183,7 +167,7 @@ Result<Host::Prepared> Host::prepare(const config::RobotConfig& robot, const Slo
                    "embodiment '" + next.body.name + "' has no sensor 'joint_position' with " +
                        std::to_string(next.body.dof()) + " numbers; the safety gate needs it"});
   }
-  const auto sizes = sizes_of(next.body);
+  const auto sizes = next.body.sensor_sizes();
   std::uint64_t floats = next.body.dof();
   std::uint64_t observed = 0;
   for (const auto size : sizes) observed += size;
@@ -238,7 +222,7 @@ Result<Host::Prepared> Host::prepare(const config::RobotConfig& robot, const Slo
       .policy = std::move(policy),
       .window = ObservationWindow(sizes, window),
       .player = ChunkPlayer(horizon, dof),
-      .gate = SafetyGate(limits, next.body.action, dt, gate_options(robot.gate)),
+      .gate = SafetyGate(limits, next.body.action, gate_options(robot.gate)),
       .ladder = FallbackLadder(limits, next.body.safe_pose, next.body.action, dt,
                                fallback_options(robot.fallback)),
       .chunk = std::vector<float>(std::size_t{horizon} * dof),
@@ -264,7 +248,7 @@ Result<Host::Prepared> Host::prepare(const config::RobotConfig& robot, const Slo
 std::string Host::warm_up(Prepared& prepared, const Slot* running, Error& failure) {
   Generation& next = *prepared.generation;
   if (!next.policy) return "no bundle: the robot holds";
-  const auto sizes = sizes_of(prepared.body);
+  const auto sizes = prepared.body.sensor_sizes();
   ObservationWindow window(sizes, next.policy->shape().observation_horizon);
   if (running) running->worker->copy_window(*running->robot, window);
   std::string seen = "the last real observation";

@@ -110,7 +110,8 @@ class IoLoop::Loop {
   void receive_observations() {
     transport::Peer from;
     std::span<const std::byte> bytes;
-    for (;;) {
+    // Bounded, so that answers leave even while somebody sends without pause.
+    for (std::size_t i = 0; i < 2 * kMaxRobots; ++i) {
       const Status got = control_.receive(from, bytes);
       if (got.code() == Code::stale) return;
       if (!got.ok()) {
@@ -125,6 +126,7 @@ class IoLoop::Loop {
         notice(from, Code::bad_data, "not a sound hello or observation of this protocol", 0);
       }
     }
+    owner_.waker_.wake();  // there may be more
   }
 
   void on_observation(const transport::Peer& from, const wire::Observation& message) {

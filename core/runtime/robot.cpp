@@ -11,6 +11,10 @@ namespace {
 // A request that has not been answered for this long is lost: the trunk died or dropped it.
 constexpr base::Nanoseconds kRequestTimeout = 250 * base::kMillisecond;
 
+// Longer than this without an observation is a pause of the controller, not jitter.
+constexpr std::uint32_t kPauseTicks = 5;
+constexpr base::Nanoseconds kShortest = 1000;  // a command that holds for no time at all is none
+
 void count(std::atomic<std::uint64_t>& counter) noexcept {
   counter.store(counter.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
 }
@@ -28,7 +32,10 @@ std::unique_ptr<Generation> Robot::commit(std::unique_ptr<Generation> next) noex
     notice(pending_.sequence, Code::stale, "swapped while the chunk was made");
   pending_.open = false;
   last_request_tick_ = 0;
-  if (!old || old->body != current_->body) fallback_reason_ = Code::unavailable;
+  if (!old || old->body != current_->body) {
+    fallback_reason_ = Code::unavailable;
+    last_readable_ = 0;
+  }
   counters_.generation.store(current_->number, std::memory_order_relaxed);
   return old;
 }
@@ -52,16 +59,8 @@ void Robot::handle_observation(const ObservationFrame& frame) noexcept {
     return;
   }
   Generation& now = *current_;
-  if (frame.episode_start) {
-    now.window.clear();
-    now.player.clear();
-    now.gate.rest();
-    now.lockstep.observed = 0;
-    now.ladder.reset();
-    pending_.open = false;
-    last_request_tick_ = 0;
-    fallback_reason_ = Code::unavailable;
-  }
+  keep_time(frame, finite);
+  if (frame.episode_start) start_again(frame);
   if (finite) {
     now.window.push(frame.values.get());
     const auto position = now.window.newest(now.position_sensor);
@@ -74,6 +73,40 @@ void Robot::handle_observation(const ObservationFrame& frame) noexcept {
   }
   act(frame, finite);
   if (finite && now.policy) request_chunk(frame, /*lockstep=*/false);
+}
+
+// A controller that ticks faster than it said must not get more acceleration for it: a command
+// holds for the time that really passes, one period at most, with a period of credit for jitter.
+// After a pause nobody knows what the robot did with the last command: then the gate goes on from
+// what was measured.
+void Robot::keep_time(const ObservationFrame& frame, bool finite) noexcept {
+  Generation& now = *current_;
+  const base::Nanoseconds gap = frame.readable - last_readable_;
+  const bool first = last_readable_ == 0;
+  last_readable_ = frame.readable;
+  credit_ = first ? now.period : std::min(credit_ + gap, 2 * now.period);
+  // In lockstep the controller plays a whole chunk before it comes back.
+  const auto ticks =
+      frame.want_chunk && now.policy ? now.policy->shape().horizon + kPauseTicks : kPauseTicks;
+  if (first || !finite || (gap <= ticks * now.period && !frame.episode_start)) return;
+  now.lockstep.observed = 0;
+  if (gap > base::kSecond) return now.gate.rest();  // it has stopped, or was moved by hand
+  std::size_t at = 0;
+  for (std::size_t i = 0; i < now.position_sensor; ++i) at += frame.sizes[i];
+  now.gate.start_from(now.safe_position, {frame.values.get() + at, now.dof},
+                      static_cast<double>(gap) * 1e-9);
+}
+
+void Robot::start_again(const ObservationFrame& frame) noexcept {
+  Generation& now = *current_;
+  now.window.clear();
+  now.player.clear();
+  now.ladder.reset();
+  if (pending_.open && pending_.lockstep)
+    notice(frame.sequence, Code::stale, "a new episode began");
+  pending_.open = false;
+  last_request_tick_ = 0;
+  fallback_reason_ = Code::unavailable;
 }
 
 bool Robot::accept(const ObservationFrame& frame, bool& finite) noexcept {
@@ -146,7 +179,9 @@ void Robot::act(const ObservationFrame& frame, bool finite) noexcept {
     out->drive = now.player.rows() == 0 && rung == Drive::hold ? Drive::waiting : rung;
     out->chunk_index = 0;
   }
-  const GateVerdict verdict = now.gate.pass(action, position);
+  const base::Nanoseconds holds = std::clamp<base::Nanoseconds>(credit_, kShortest, now.period);
+  credit_ -= holds;
+  const GateVerdict verdict = now.gate.pass(action, position, static_cast<double>(holds) * 1e-9);
   if (verdict.limited != 0) count(counters_.limited);
   if (verdict.code ==
       Code::not_finite) {  // the policy spoke nonsense: what leaves is the way to rest
@@ -263,7 +298,7 @@ void Robot::answer_chunk(const FeaturesFrame& frame) noexcept {
   played.observed = pending_.readable;
   for (std::uint32_t t = 0; t < horizon; ++t) {
     const std::span<float> row(out->values.get() + std::size_t{t} * now.dof, now.dof);
-    out->limited |= now.gate.pass(row, position).limited;
+    out->limited |= now.gate.pass(row, position, dt).limited;
     for (std::uint32_t j = 0; j < now.dof; ++j) {
       position[j] = static_cast<float>(position[j] + now.gate.velocity()[j] * dt);
       played.velocity[std::size_t{t} * now.dof + j] = now.gate.velocity()[j];

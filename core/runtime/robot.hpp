@@ -61,6 +61,8 @@ class Robot {
   void handle_observation(const ObservationFrame& frame) noexcept;
   void handle_features(const FeaturesFrame& frame) noexcept;
   bool accept(const ObservationFrame& frame, bool& finite) noexcept;
+  void start_again(const ObservationFrame& frame) noexcept;
+  void keep_time(const ObservationFrame& frame, bool finite) noexcept;
   void act(const ObservationFrame& frame, bool finite) noexcept;
   void request_chunk(const ObservationFrame& frame, bool lockstep) noexcept;
   void answer_chunk(const FeaturesFrame& frame) noexcept;
@@ -75,8 +77,10 @@ class Robot {
   RobotCounters counters_;
   std::unique_ptr<Generation> current_;
 
-  std::uint64_t tick_ = 0;                    ///< number of the next tick
-  base::Nanoseconds chunk_observed_ = 0;      ///< when the observation of the chunk in hand came
+  std::uint64_t tick_ = 0;                ///< number of the next tick
+  base::Nanoseconds last_readable_ = 0;   ///< when the last observation came; 0: none yet
+  base::Nanoseconds credit_ = 0;          ///< time that has passed and was not yet commanded for
+  base::Nanoseconds chunk_observed_ = 0;  ///< when the observation of the chunk in hand came
   Code fallback_reason_ = Code::unavailable;  ///< why there is no chunk
   // The request under way; at most one.
   struct {

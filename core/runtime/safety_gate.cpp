@@ -30,11 +30,19 @@ double stopping_velocity(double distance, double acceleration, double dt) {
 
 }  // namespace
 
-SafetyGate::SafetyGate(std::span<const JointLimits> limits, ActionKind kind, double dt,
+std::vector<JointLimits> limits_of(const plugin::Embodiment& body) {
+  std::vector<JointLimits> limits;
+  for (const auto& joint : body.joints) {
+    limits.push_back(
+        {joint.position_min, joint.position_max, joint.velocity_max, joint.acceleration_max});
+  }
+  return limits;
+}
+
+SafetyGate::SafetyGate(std::span<const JointLimits> limits, ActionKind kind,
                        const GateOptions& options)
     : limits_(limits.begin(), limits.end()),
       kind_(kind),
-      dt_(dt),
       policy_(options.policy),
       velocity_(limits.size(), 0.0),
       target_(limits.size(), kUnset),
@@ -47,7 +55,8 @@ SafetyGate::SafetyGate(std::span<const JointLimits> limits, ActionKind kind, dou
   }
 }
 
-GateVerdict SafetyGate::pass(std::span<float> action, std::span<const float> position) noexcept {
+GateVerdict SafetyGate::pass(std::span<float> action, std::span<const float> position,
+                             double dt) noexcept {
   GateVerdict verdict;
   // Pass 1: what is asked for, as velocities.
   for (std::size_t j = 0; j < limits_.size(); ++j) {
@@ -59,7 +68,7 @@ GateVerdict SafetyGate::pass(std::span<float> action, std::span<const float> pos
     }
     wanted_[j] = !finite                               ? 0.0
                  : kind_ == ActionKind::joint_velocity ? action[j]
-                                                       : (action[j] - target_[j]) / dt_;
+                                                       : (action[j] - target_[j]) / dt;
   }
   // Pass 2: what may leave; twice if the policy is to refuse, then with rest as the wish.
   for (int attempt = 0;; ++attempt) {
@@ -67,13 +76,12 @@ GateVerdict SafetyGate::pass(std::span<float> action, std::span<const float> pos
     for (std::size_t j = 0; j < limits_.size(); ++j) {
       const auto& joint = limits_[j];
       const double from = kind_ == ActionKind::joint_velocity ? position[j] : target_[j];
-      const double up =
-          std::min(joint.velocity_max,
-                   stopping_velocity(joint.position_max - from, joint.acceleration_max, dt_));
+      const double up = std::min(joint.velocity_max, stopping_velocity(joint.position_max - from,
+                                                                       joint.acceleration_max, dt));
       const double down =
           std::max(-joint.velocity_max,
-                   -stopping_velocity(from - joint.position_min, joint.acceleration_max, dt_));
-      const double step = joint.acceleration_max * dt_;
+                   -stopping_velocity(from - joint.position_min, joint.acceleration_max, dt));
+      const double step = joint.acceleration_max * dt;
       const double v =
           std::clamp(std::clamp(wanted_[j], down, up), velocity_[j] - step, velocity_[j] + step);
       if (std::abs(v - wanted_[j]) > kRelativeSlack * joint.velocity_max)
@@ -91,7 +99,7 @@ GateVerdict SafetyGate::pass(std::span<float> action, std::span<const float> pos
   }
   for (std::size_t j = 0; j < limits_.size(); ++j) {
     velocity_[j] = action[j];
-    target_[j] += velocity_[j] * dt_;
+    target_[j] += velocity_[j] * dt;
     if (kind_ == ActionKind::joint_position) action[j] = static_cast<float>(target_[j]);
   }
   return verdict;
@@ -100,6 +108,16 @@ GateVerdict SafetyGate::pass(std::span<float> action, std::span<const float> pos
 void SafetyGate::rest() noexcept {
   std::fill(velocity_.begin(), velocity_.end(), 0.0);
   std::fill(target_.begin(), target_.end(), kUnset);
+}
+
+void SafetyGate::start_from(std::span<const float> before, std::span<const float> now,
+                            double seconds) noexcept {
+  rest();
+  for (std::size_t j = 0; j < limits_.size(); ++j) {
+    const double v = (static_cast<double>(now[j]) - before[j]) / seconds;
+    const double most = limits_[j].velocity_max;
+    if (std::abs(v) < 1.5 * most) velocity_[j] = std::clamp(v, -most, most);
+  }
 }
 
 void SafetyGate::resume(std::span<const double> velocity, std::span<const double> target) noexcept {

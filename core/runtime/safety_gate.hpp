@@ -8,6 +8,7 @@
 
 #include "cambium/robot.hpp"
 #include "cambium/status.hpp"
+#include "core/plugin/embodiment.hpp"
 
 namespace cambium::runtime {
 
@@ -16,6 +17,9 @@ struct JointLimits {
   double position_min = 0, position_max = 0;
   double velocity_max = 0, acceleration_max = 0;
 };
+
+/// Of the joints of an embodiment, in order. [setup]
+std::vector<JointLimits> limits_of(const plugin::Embodiment& body);
 
 /// What the gate does with an action that breaks a limit.
 enum class GatePolicy : std::uint8_t {
@@ -48,16 +52,20 @@ struct GateVerdict {
 /// Joint-position actions are judged by the velocity that they ask for.
 class SafetyGate {
  public:
-  /// limits (dof); dt [s] the control period. [setup]
-  SafetyGate(std::span<const JointLimits> limits, ActionKind kind, double dt,
-             const GateOptions& options);
+  /// limits (dof). [setup]
+  SafetyGate(std::span<const JointLimits> limits, ActionKind kind, const GateOptions& options);
 
-  /// Changes `action` (dof) in place to what may leave. `position` (dof) is measured, finite.
-  /// [loop, rt]
-  GateVerdict pass(std::span<float> action, std::span<const float> position) noexcept;
+  /// Changes `action` (dof) in place to what may leave. `position` (dof) is measured, finite; dt
+  /// [s] is how long the command will hold, > 0. [loop, rt]
+  GateVerdict pass(std::span<float> action, std::span<const float> position, double dt) noexcept;
 
-  /// The robot stands (again): the last command is rest. [loop, rt]
+  /// The robot stands: the last command is rest. [loop, rt]
   void rest() noexcept;
+  /// What was commanded last holds no more (a pause, a new episode): goes on from the velocity that
+  /// was measured between two positions (dof), `seconds` apart. A joint that came further than it
+  /// can was moved, and stands. [loop, rt]
+  void start_from(std::span<const float> before, std::span<const float> now,
+                  double seconds) noexcept;
   /// Goes on from the last command of another generation's gate, so that the seam is within one
   /// limiter step. Rest if the dof differ: it was another body. [loop, rt]
   void take_over(const SafetyGate& old) noexcept;
@@ -75,7 +83,6 @@ class SafetyGate {
  private:
   std::vector<JointLimits> limits_;
   ActionKind kind_;
-  double dt_;
   GatePolicy policy_;
   std::vector<double> velocity_, target_, wanted_;
 };

@@ -21,6 +21,7 @@ struct PolicyActor::State {
   nn::SinusoidTable positions;
   runtime::ObservationWindow window;
   runtime::SafetyGate gate;
+  double period = 0;  // [s]
   std::vector<std::uint32_t>
       order;  // of the reach sensors among the embodiment's: 0 q, 1 tool, 2 goal
   std::vector<float> observation, rows, features, chunk, action;
@@ -39,21 +40,6 @@ struct PolicyActor::State {
 };
 
 namespace {
-
-std::vector<std::uint32_t> sizes_of(const plugin::Embodiment& embodiment) {
-  std::vector<std::uint32_t> sizes;
-  for (const auto& sensor : embodiment.sensors)
-    sizes.push_back(static_cast<std::uint32_t>(sensor.size()));
-  return sizes;
-}
-
-std::vector<runtime::JointLimits> limits_of(const plugin::Embodiment& embodiment) {
-  std::vector<runtime::JointLimits> limits;
-  for (const auto& joint : embodiment.joints)
-    limits.push_back(
-        {joint.position_min, joint.position_max, joint.velocity_max, joint.acceleration_max});
-  return limits;
-}
 
 // Which of the three things a reach task knows each sensor of the embodiment wants.
 Result<std::vector<std::uint32_t>> order_of(const plugin::Embodiment& embodiment) {
@@ -104,22 +90,23 @@ Result<std::unique_ptr<PolicyActor>> PolicyActor::make(const PolicyFiles& files,
                                          std::to_string(shape.horizon) + ", the bundle's horizon"};
   const std::size_t width = shape.width;
   std::size_t observation = 0;
-  for (const auto size : sizes_of(*embodiment)) observation += size;
-  return std::unique_ptr<PolicyActor>(new PolicyActor(std::unique_ptr<State>(new State{
-      .stock = *stock,
-      .replan = replan,
-      .policy = std::move(*policy),
-      .trunk = std::move(*trunk),
-      .positions = {shape.tokens, shape.width},
-      .window = {sizes_of(*embodiment), shape.observation_horizon},
-      .gate = {limits_of(*embodiment), embodiment->action, 1 / embodiment->control_hz, {}},
-      .order = std::move(*order),
-      .observation = std::vector<float>(observation),
-      .rows = std::vector<float>(shape.tokens * width),
-      .features = std::vector<float>(shape.features * width),
-      .chunk = std::vector<float>(std::size_t{shape.horizon} * shape.dof),
-      .action = std::vector<float>(shape.dof),
-      .next_row = replan})));
+  for (const auto size : embodiment->sensor_sizes()) observation += size;
+  return std::unique_ptr<PolicyActor>(new PolicyActor(std::unique_ptr<State>(
+      new State{.stock = *stock,
+                .replan = replan,
+                .policy = std::move(*policy),
+                .trunk = std::move(*trunk),
+                .positions = {shape.tokens, shape.width},
+                .window = {embodiment->sensor_sizes(), shape.observation_horizon},
+                .gate = {runtime::limits_of(*embodiment), embodiment->action, {}},
+                .period = 1 / embodiment->control_hz,
+                .order = std::move(*order),
+                .observation = std::vector<float>(observation),
+                .rows = std::vector<float>(shape.tokens * width),
+                .features = std::vector<float>(shape.features * width),
+                .chunk = std::vector<float>(std::size_t{shape.horizon} * shape.dof),
+                .action = std::vector<float>(shape.dof),
+                .next_row = replan})));
 }
 
 const std::string& PolicyActor::trunk_id() const noexcept {
@@ -147,7 +134,7 @@ Result<void> PolicyActor::act(std::span<const double> q, const Point& tool, cons
   const auto dof = static_cast<std::ptrdiff_t>(action.size());
   std::copy_n(s.chunk.begin() + s.next_row++ * dof, dof, s.action.begin());
   const std::vector<float> position(q.begin(), q.end());
-  const auto verdict = s.gate.pass(s.action, position);
+  const auto verdict = s.gate.pass(s.action, position, s.period);
   if (verdict.code == Code::not_finite)
     return Error{Code::not_finite, "the policy gave a number that is not finite"};
   std::copy(s.action.begin(), s.action.end(), action.begin());

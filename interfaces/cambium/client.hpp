@@ -130,7 +130,8 @@ class Client {
   Status set(std::size_t sensor, std::span<const float> values) noexcept;
   /// The same by name; not_found for a name that the robot does not have.
   Status set(std::string_view sensor, std::span<const float> values) noexcept;
-  /// The next observation starts a new episode: the host forgets window and chunk.
+  /// The next observation starts a new episode: the host forgets window and chunk, and takes the
+  /// robot's velocity from what it measures.
   void start_episode() noexcept;
 
   /// Sends what was set and waits for the gated action. timeout: no answer in time (a late one will

@@ -40,11 +40,7 @@ class RobotTest : public testing::Test {
                                 .head_library = **library,
                                 .head = {}});
     if (!policy) throw std::runtime_error(policy.error().message);
-    std::vector<JointLimits> limits;
-    for (const auto& joint : body->joints) {
-      limits.push_back(
-          {joint.position_min, joint.position_max, joint.velocity_max, joint.acceleration_max});
-    }
+    const auto limits = limits_of(*body);
     const std::vector<std::uint32_t> sizes = {2, 3};
     std::unique_ptr<Generation> next(
         new Generation{.number = number,
@@ -57,7 +53,7 @@ class RobotTest : public testing::Test {
                        .policy = std::move(*policy),
                        .window = ObservationWindow(sizes, 1),
                        .player = ChunkPlayer(test::kToyHorizon, 2),
-                       .gate = SafetyGate(limits, ActionKind::joint_velocity, 0.01, {}),
+                       .gate = SafetyGate(limits, ActionKind::joint_velocity, {}),
                        .ladder = FallbackLadder(limits, {}, ActionKind::joint_velocity, 0.01, {}),
                        .chunk = std::vector<float>(test::kToyHorizon * 2),
                        .safe_position = std::vector<float>(2),
@@ -68,12 +64,12 @@ class RobotTest : public testing::Test {
   }
 
   void observe(float joint = 0, std::uint64_t body = 1, bool want_chunk = false,
-               base::Nanoseconds later = 0) {
+               base::Nanoseconds later = 10 * base::kMillisecond) {
     auto* frame = robot_.mailbox().observations.loan();
     ASSERT_NE(frame, nullptr);
     frame->body = body;
     frame->sequence = ++sequence_;
-    frame->readable = base::monotonic_ns() + later;
+    frame->readable = clock_ += later;
     frame->want_chunk = want_chunk;
     frame->episode_start = false;
     frame->reading_count = 2;
@@ -116,6 +112,7 @@ class RobotTest : public testing::Test {
   base::Waker io_;
   Robot robot_;
   std::uint64_t sequence_ = 0;
+  base::Nanoseconds clock_ = base::monotonic_ns();
   bool taken_ = false;
 };
 
@@ -185,6 +182,22 @@ TEST_F(RobotTest, DoesNotGoOnInAnOldChunkAfterThePauseOfItsController) {
   const OutFrame& action = next(OutFrame::Kind::action);
   EXPECT_EQ(action.drive, Drive::hold);
   EXPECT_EQ(action.code, Code::stale);
+}
+
+TEST_F(RobotTest, GivesAControllerThatTicksTooFastNoMoreAcceleration) {
+  commit({.trunk_id = trunk_id_, .value = {1.0F, 0.0F}}, TOY_ARM, 2);
+  observe();
+  next(OutFrame::Kind::action);
+  answer(next(OutFrame::Kind::tokens).request, 2);
+  float velocity = 0;
+  for (int i = 1; i <= 6; ++i) {  // a millisecond apart, although 10 were agreed
+    observe(0, 1, false, base::kMillisecond);
+    const OutFrame& action = next(OutFrame::Kind::action);
+    EXPECT_LE(action.values[0] - velocity, 20.0 * 0.01 + 1e-5);
+    velocity = action.values[0];
+    while (!silent()) robot_.mailbox().out.pop();
+  }
+  EXPECT_LE(velocity, 20.0 * (0.01 + 0.006) + 0.01) << "20 per s^2 for 6 ms and a period of credit";
 }
 
 TEST_F(RobotTest, DropsALateAnswerOfAnOldGeneration) {

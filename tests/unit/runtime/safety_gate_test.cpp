@@ -15,36 +15,36 @@ constexpr JointLimits kJoint = {
 
 float pass_one(SafetyGate& gate, float action, float position) {
   float value = action;
-  gate.pass({&value, 1}, {&position, 1});
+  gate.pass({&value, 1}, {&position, 1}, kDt);
   return value;
 }
 
 TEST(SafetyGate, LetsAnActionWithinTheLimitsThroughUnchanged) {
-  SafetyGate gate({&kJoint, 1}, ActionKind::joint_velocity, kDt, {});
+  SafetyGate gate({&kJoint, 1}, ActionKind::joint_velocity, {});
   float action = 0.05F;
   const float position = 0;
-  const auto verdict = gate.pass({&action, 1}, {&position, 1});
+  const auto verdict = gate.pass({&action, 1}, {&position, 1}, kDt);
   EXPECT_EQ(action, 0.05F);
   EXPECT_EQ(verdict.code, Code::ok);
   EXPECT_EQ(verdict.limited, 0U);
 }
 
 TEST(SafetyGate, LimitsAccelerationFromTheLastCommand) {
-  SafetyGate gate({&kJoint, 1}, ActionKind::joint_velocity, kDt, {});
+  SafetyGate gate({&kJoint, 1}, ActionKind::joint_velocity, {});
   EXPECT_NEAR(pass_one(gate, 1.0F, 0), 0.1, 1e-6);
   EXPECT_NEAR(pass_one(gate, 1.0F, 0), 0.2, 1e-6);
   EXPECT_NEAR(pass_one(gate, -1.0F, 0), 0.1, 1e-6);
 }
 
 TEST(SafetyGate, LimitsVelocity) {
-  SafetyGate gate({&kJoint, 1}, ActionKind::joint_velocity, kDt, {});
+  SafetyGate gate({&kJoint, 1}, ActionKind::joint_velocity, {});
   float last = 0;
   for (int i = 0; i < 100; ++i) last = pass_one(gate, 50.0F, 0);
   EXPECT_NEAR(last, 2.0, 1e-6);
 }
 
 TEST(SafetyGate, StopsBeforeThePositionLimitHoweverHardItIsPushed) {
-  SafetyGate gate({&kJoint, 1}, ActionKind::joint_velocity, kDt, {});
+  SafetyGate gate({&kJoint, 1}, ActionKind::joint_velocity, {});
   double position = 0;
   for (int i = 0; i < 1000; ++i) {
     position += pass_one(gate, 2.0F, static_cast<float>(position)) * kDt;
@@ -54,34 +54,45 @@ TEST(SafetyGate, StopsBeforeThePositionLimitHoweverHardItIsPushed) {
 }
 
 TEST(SafetyGate, LeadsAJointBackThatIsBeyondItsLimit) {
-  SafetyGate gate({&kJoint, 1}, ActionKind::joint_velocity, kDt, {});
+  SafetyGate gate({&kJoint, 1}, ActionKind::joint_velocity, {});
   EXPECT_LE(pass_one(gate, 1.0F, 1.2F), 0.0F);
   EXPECT_LT(pass_one(gate, -1.0F, 1.2F), 0.0F);
 }
 
 TEST(SafetyGate, BringsTheRobotToRestOnNan) {
-  SafetyGate gate({&kJoint, 1}, ActionKind::joint_velocity, kDt, {});
+  SafetyGate gate({&kJoint, 1}, ActionKind::joint_velocity, {});
   for (int i = 0; i < 3; ++i) pass_one(gate, 1.0F, 0);
   float action = std::numeric_limits<float>::quiet_NaN();
   const float position = 0;
-  const auto verdict = gate.pass({&action, 1}, {&position, 1});
+  const auto verdict = gate.pass({&action, 1}, {&position, 1}, kDt);
   EXPECT_EQ(verdict.code, Code::not_finite);
   EXPECT_EQ(verdict.limited, 1U);
   EXPECT_NEAR(action, 0.2, 1e-6);
 }
 
 TEST(SafetyGate, RefusesInsteadOfClampingWhenToldTo) {
-  SafetyGate gate({&kJoint, 1}, ActionKind::joint_velocity, kDt, {.policy = GatePolicy::refuse});
+  SafetyGate gate({&kJoint, 1}, ActionKind::joint_velocity, {.policy = GatePolicy::refuse});
   EXPECT_EQ(pass_one(gate, 5.0F, 0), 0.0F);
 }
 
 TEST(SafetyGate, GoesOnFromTheLastCommandOfTheGenerationBefore) {
-  SafetyGate old({&kJoint, 1}, ActionKind::joint_velocity, kDt, {});
+  SafetyGate old({&kJoint, 1}, ActionKind::joint_velocity, {});
   for (int i = 0; i < 5; ++i) pass_one(old, 1.0F, 0);
-  SafetyGate next({&kJoint, 1}, ActionKind::joint_velocity, kDt, {});
+  SafetyGate next({&kJoint, 1}, ActionKind::joint_velocity, {});
   next.take_over(old);
   EXPECT_NEAR(pass_one(next, -1.0F, 0), 0.4, 1e-6)
       << "the first action lies within one limiter step of the last";
+}
+
+TEST(SafetyGate, StartsFromTheMeasuredVelocityAfterAPause) {
+  SafetyGate gate({&kJoint, 1}, ActionKind::joint_velocity, {});
+  for (int i = 0; i < 10; ++i) pass_one(gate, 2.0F, 0);
+  const float before = 0.1F, after = 0.15F, moved = 0.9F;
+  gate.start_from({&before, 1}, {&after, 1}, 0.1);
+  EXPECT_NEAR(pass_one(gate, 0.0F, after), 0.5 - 0.1, 1e-5);
+  gate.start_from({&before, 1}, {&moved, 1}, 0.01);
+  EXPECT_NEAR(pass_one(gate, 2.0F, 0), 0.1, 1e-5)
+      << "80 rad/s was a hand, or a simulation set back";
 }
 
 // Whatever is asked for, by whichever kind of action: no limit is broken by what leaves.
@@ -92,7 +103,7 @@ TEST(SafetyGate, NothingThatBreaksALimitLeaves) {
     for (int run = 0; run < 50; ++run) {
       std::uniform_real_distribution<double> some(0.2, 5);
       const JointLimits joint = {-some(random), some(random), some(random), 4 * some(random)};
-      SafetyGate gate({&joint, 1}, kind, kDt, {});
+      SafetyGate gate({&joint, 1}, kind, {});
       double position = 0, velocity = 0;
       for (int i = 0; i < 400; ++i) {
         float asked = wild(random);
