@@ -22,6 +22,13 @@
 #include "wire/tokens_generated.h"
 
 namespace cambium::trunk {
+namespace {
+
+// A pass that takes less than this runs on the io thread: to wake the compute thread and be woken
+// by it costs as much, and what comes in meanwhile waits no longer than for a scheduler.
+constexpr base::Nanoseconds kQuick = 150'000;
+
+}  // namespace
 std::uint32_t ServerOptions::max_rows() const noexcept {
   // Beyond 2048 rows a pass takes so long that a second batch serves everybody sooner.
   return std::max(max_tokens, std::min<std::uint32_t>(2048, max_batch * max_tokens));
@@ -36,9 +43,10 @@ class TrunkServer::Impl {
         admission_{identity_.id, model_->info().width, options_.max_tokens},
         queue_(options_.queue),
         ready_(limits(), model_->info().width),
-        spare_(limits(), model_->info().width) {
-    // Every request is in the queue, in one of the two batches, or the one being read.
-    const std::size_t requests = options_.queue + 2 * std::size_t{options_.max_batch} + 1;
+        spare_(limits(), model_->info().width),
+        at_once_({1, options_.max_tokens, options_.max_tokens}, model_->info().width) {
+    // Every request is in the queue, in one of the three batches, or the one being read.
+    const std::size_t requests = options_.queue + 2 * std::size_t{options_.max_batch} + 2;
     for (std::size_t i = 0; i < requests; ++i) pool_.push_back(std::make_unique<Request>());
   }
   ~Impl() { stop(); }
@@ -108,6 +116,7 @@ class TrunkServer::Impl {
       // The model gets its next batch before the last one is answered: it is the dearer of the two.
       if (compute.idle() && queue_.size() > 0) run_next(compute);
       if (finished != nullptr) answer(*finished);
+      if (!at_once_.empty()) answer(at_once_);
     }
   }
 
@@ -191,15 +200,31 @@ class TrunkServer::Impl {
   }
 
   void run_next(Compute& compute) noexcept {
+    // Without a deadline a controller waits in lockstep; others refill chunks that are being
+    // played, and would only take the core from an action on its way (measured: p99 of a control
+    // tick 1.7 instead of 1.25 times raw).
+    if (queue_.size() == 1 && queue_.front()->deadline == kNoDeadline &&
+        queue_.front()->count <= quick_rows_) {
+      at_once_.fill(queue_);
+      at_once_.run(*model_);
+      return;
+    }
     Batch& batch = ready_.empty() ? ready_ : spare_;
     batch.fill(queue_);
     compute.start(batch);
+  }
+
+  // Learns from each pass of a single robot how many rows are done sooner than a thread is woken.
+  void note_quickness(std::uint32_t rows, base::Nanoseconds took) noexcept {
+    if (took < kQuick) quick_rows_ = std::max(quick_rows_, rows);
+    if (took > 2 * kQuick) quick_rows_ = std::min(quick_rows_, rows - 1);
   }
 
   void answer(Batch& batch) {
     const auto requests = batch.requests();
     ++batches_;
     compute_time_.add(batch.computed_for());
+    if (requests.size() == 1) note_quickness(requests[0]->count, batch.computed_for());
     for (std::size_t i = 0; i < requests.size(); ++i) {
       const Request& request = *requests[i];
       const Replies::Cost cost{batch.started() - request.arrived, batch.computed_for(),
@@ -224,6 +249,8 @@ class TrunkServer::Impl {
   Admission admission_;
   RequestQueue queue_;
   Batch ready_, spare_;
+  Batch at_once_;  ///< run on this thread
+  std::uint32_t quick_rows_ = 0;
   std::vector<RequestPtr> pool_;
   Replies replies_;
   transport::Socket* socket_ = nullptr;

@@ -36,9 +36,10 @@ struct ServerStats {
 /// Serves from start() until stop().
 ///
 /// An io thread owns the socket, admits requests and decides what is computed next; a compute
-/// thread runs the model and nothing else. One batch goes to and fro between them, while a second
-/// one is being answered. When the model is idle, whatever is there runs at once: nothing waits for
-/// company.
+/// thread runs the model and nothing else; only a pass for one robot that was seen to be quicker
+/// than a wake of that thread runs on the io thread. One batch goes to and fro between them, while
+/// a second one is being answered. When the model is idle, whatever is there runs at once: nothing
+/// waits for company.
 class TrunkServer {
  public:
   /// Returns when the endpoint is bound, or says why it is not. [setup]
