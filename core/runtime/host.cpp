@@ -79,11 +79,12 @@ bool Host::prepare_thread(const std::string& name, int priority) {
 Result<std::unique_ptr<Host>> Host::start(config::Config config, Log log) {
   std::unique_ptr<Host> host(new Host(std::move(config), std::move(log)));
   const auto& settings = host->config_;
-  if (settings.host.realtime != config::Realtime::off) {
+  if (settings.host.realtime == config::Realtime::require) {
     Result<void> granted;
     std::thread([&] { granted = base::make_thread_realtime(kPriority); }).join();
-    if (!granted && settings.host.realtime == config::Realtime::require) return granted.error();
-    if (granted) host->context_.make_realtime(kPriority);
+    if (!granted) return granted.error();
+  }
+  if (settings.host.realtime != config::Realtime::off) {
     if (auto locked = base::lock_memory(); !locked) {
       if (settings.host.realtime == config::Realtime::require) return locked.error();
       host->log_("real time: " + locked.error().message);

@@ -1,7 +1,6 @@
 #include "core/transport/socket.hpp"
 
 #include <fcntl.h>
-#include <sched.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -19,11 +18,6 @@ struct Context::Impl {
 
 Context::Context() : impl_(std::make_unique<Impl>()) {}
 Context::~Context() = default;
-
-void Context::make_realtime(int priority) {
-  zmq_ctx_set(impl_->zmq.handle(), ZMQ_THREAD_SCHED_POLICY, SCHED_FIFO);
-  zmq_ctx_set(impl_->zmq.handle(), ZMQ_THREAD_PRIORITY, priority);
-}
 
 bool Peer::operator==(const Peer& other) const noexcept {
   return size == other.size && std::memcmp(bytes.data(), other.bytes.data(), size) == 0;

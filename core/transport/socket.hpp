@@ -21,9 +21,6 @@ class Context {
  public:
   Context();
   ~Context();
-  /// Gives ZeroMQ's own thread SCHED_FIFO at `priority`, which every message passes through. Before
-  /// the first socket, and only if the system permits it: ZeroMQ aborts where it does not. [setup]
-  void make_realtime(int priority);
   Context(const Context&) = delete;
   Context& operator=(const Context&) = delete;
 
