@@ -1,6 +1,7 @@
 #include "core/runtime/robot.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstdio>
 #include <utility>
@@ -24,20 +25,65 @@ void count(std::atomic<std::uint64_t>& counter) noexcept {
 Robot::Robot(std::uint32_t id, std::string name, std::uint32_t message_floats, base::Waker& io)
     : id_(id), name_(std::move(name)), io_(io), mailbox_(message_floats) {}
 
-std::unique_ptr<Generation> Robot::commit(std::unique_ptr<Generation> next) noexcept {
-  if (current_) next->take_over(*current_);
-  auto old = std::exchange(current_, std::move(next));
-  // Whatever is under way belongs to the old generation; its answer will not match and is dropped.
-  if (pending_.open && pending_.lockstep)
-    notice(pending_.sequence, Code::stale, "swapped while the chunk was made");
-  pending_.open = false;
-  last_request_tick_ = 0;
-  if (!old || old->body != current_->body) {
-    fallback_reason_ = Code::unavailable;
-    last_readable_ = 0;
+std::unique_ptr<Generation> Robot::commit(std::unique_ptr<Generation> next,
+                                          const Probation& probation,
+                                          CommitReport& report) noexcept {
+  const base::Nanoseconds begin = base::monotonic_ns();
+  next->number = current_ ? current_->number + 1 : 1;
+  if (next->body == 0) next->body = next->number;
+  const bool new_body = !current_ || current_->body != next->body;
+  if (current_) {
+    report.state = next->take_over(*current_);
+    // Whatever is under way belongs to the old generation; its answer will not match and is dropped.
+    const Inference& old = current_->inference;
+    if (old.under_way() && old.request().lockstep)
+      notice(old.request().sequence, Code::stale, "swapped while the chunk was made");
+    current_->inference.cancel();
   }
+  if (new_body) last_readable_ = 0;
+  auto old = std::exchange(current_, std::move(next));
   counters_.generation.store(current_->number, std::memory_order_relaxed);
+  if (old && probation.ticks != 0) {
+    probation_ = probation;
+    other_ = std::move(old);
+    trial_.begin(probation.ticks);
+  }
+  report.generation = current_->number;
+  report.body = current_->body;
+  report.took = base::monotonic_ns() - begin;
   return old;
+}
+
+void Robot::shadow(std::unique_ptr<Generation> next, std::uint32_t ticks,
+                   Comparison& comparison) noexcept {
+  next->number = current_->number + 1;  // as it will be, if it is committed
+  next->window.take_over(current_->window);
+  other_ = std::move(next);
+  comparison_ = &comparison;
+  compared_tick_ = 0;
+  trial_.begin(ticks);
+}
+
+std::unique_ptr<Generation> Robot::conclude() noexcept {
+  if (other_) other_->inference.cancel();
+  comparison_ = nullptr;
+  trial_.end();
+  return std::move(other_);
+}
+
+// The new generation is not to be trusted: the old one, which waited for this, takes its place.
+void Robot::fault(Code code, const char* what) noexcept {
+  if (comparison_ || !other_ || !trial_.running()) return;
+  Inference& failed = current_->inference;
+  if (failed.under_way() && failed.request().lockstep)
+    notice(failed.request().sequence, code, "the new generation failed and was taken back");
+  failed.cancel();
+  other_->number = current_->number + 1;
+  other_->come_back_after(*current_);
+  if (other_->body != current_->body) last_readable_ = 0;
+  std::swap(current_, other_);
+  counters_.generation.store(current_->number, std::memory_order_relaxed);
+  trial_.fail(code, what);
 }
 
 void Robot::handle_messages() noexcept {
@@ -50,6 +96,8 @@ void Robot::handle_messages() noexcept {
     handle_features(*frame);
     mailbox_.features.pop();
   }
+  if (current_) poll(*current_);
+  if (comparison_) poll(*other_);
 }
 
 void Robot::handle_observation(const ObservationFrame& frame) noexcept {
@@ -63,6 +111,7 @@ void Robot::handle_observation(const ObservationFrame& frame) noexcept {
   if (frame.episode_start) start_again(frame);
   if (finite) {
     now.window.push(frame.values.get());
+    if (comparison_) other_->window.push(frame.values.get());
     const auto position = now.window.newest(now.position_sensor);
     std::copy(position.begin(), position.end(), now.safe_position.begin());
   }
@@ -72,7 +121,8 @@ void Robot::handle_observation(const ObservationFrame& frame) noexcept {
     return request_chunk(frame, /*lockstep=*/true);
   }
   act(frame, finite);
-  if (finite && now.policy) request_chunk(frame, /*lockstep=*/false);
+  // Not `now`: a fault may just have brought another generation back.
+  if (finite && current_->inference.policy()) request_chunk(frame, /*lockstep=*/false);
 }
 
 // A controller that ticks faster than it said must not get more acceleration for it: a command
@@ -87,7 +137,9 @@ void Robot::keep_time(const ObservationFrame& frame, bool finite) noexcept {
   credit_ = first ? now.period : std::min(credit_ + gap, 2 * now.period);
   // In lockstep the controller plays a whole chunk before it comes back.
   const auto ticks =
-      frame.want_chunk && now.policy ? now.policy->shape().horizon + kPauseTicks : kPauseTicks;
+      frame.want_chunk && now.inference.policy()
+                         ? now.inference.policy()->shape().horizon + kPauseTicks
+                         : kPauseTicks;
   if (first || !finite || (gap <= ticks * now.period && !frame.episode_start)) return;
   now.lockstep.observed = 0;
   if (gap > base::kSecond) return now.gate.rest();  // it has stopped, or was moved by hand
@@ -99,14 +151,15 @@ void Robot::keep_time(const ObservationFrame& frame, bool finite) noexcept {
 
 void Robot::start_again(const ObservationFrame& frame) noexcept {
   Generation& now = *current_;
+  if (comparison_) other_->window.clear();
   now.window.clear();
   now.player.clear();
   now.ladder.reset();
-  if (pending_.open && pending_.lockstep)
+  if (now.inference.under_way() && now.inference.request().lockstep)
     notice(frame.sequence, Code::stale, "a new episode began");
-  pending_.open = false;
-  last_request_tick_ = 0;
-  fallback_reason_ = Code::unavailable;
+  now.inference.cancel();
+  now.last_request_tick = 0;
+  now.reason = Code::unavailable;
 }
 
 bool Robot::accept(const ObservationFrame& frame, bool& finite) noexcept {
@@ -147,7 +200,7 @@ bool Robot::accept(const ObservationFrame& frame, bool& finite) noexcept {
 
 void Robot::act(const ObservationFrame& frame, bool finite) noexcept {
   Generation& now = *current_;
-  OutFrame* out = begin(OutFrame::Kind::action, frame.sequence);
+  OutFrame* out = begin(OutFrame::Kind::action, frame.sequence, &now);
   if (!out) {  // the io thread is far behind: this tick has no action, but it has passed
     ++tick_;
     return count(counters_.unanswered);
@@ -162,19 +215,21 @@ void Robot::act(const ObservationFrame& frame, bool finite) noexcept {
   const bool aged = base::monotonic_ns() - frame.readable > now.max_observation_age;
   // Rows belong to ticks, but ticks to a time: a controller that paused must not go on in an old
   // chunk.
-  const bool old_chunk =
-      frame.readable - chunk_observed_ > now.period * now.player.rows() + now.max_observation_age;
+  const bool old_chunk = frame.readable - now.chunk_observed >
+                         now.period * now.player.rows() + now.max_observation_age;
   const auto row = finite && !aged && !old_chunk ? now.player.row(tick_) : std::span<const float>();
-  Code reason = Code::ok;
+  Code reason = now.reason;
   if (!row.empty()) {
     std::copy(row.begin(), row.end(), action.begin());
-    out->drive = Drive::policy;
+    out->drive = reason == Code::ok ? Drive::policy : Drive::finish_chunk;
     out->chunk_index = now.player.index(tick_);
     now.ladder.reset();
-    count(counters_.policy_ticks);
+    if (reason == Code::ok) count(counters_.policy_ticks);
   } else {
     const bool stale = aged || (old_chunk && now.player.rows() != 0);
-    reason = !finite ? Code::not_finite : stale ? Code::stale : fallback_reason_;
+    if (reason == Code::ok) reason = Code::timeout;  // nothing is wrong, but the next chunk is late
+    if (stale) reason = Code::stale;
+    if (!finite) reason = Code::not_finite;
     const Drive rung = now.ladder.step(position, now.gate.target(), action);
     out->drive = now.player.rows() == 0 && rung == Drive::hold ? Drive::waiting : rung;
     out->chunk_index = 0;
@@ -192,145 +247,217 @@ void Robot::act(const ObservationFrame& frame, bool finite) noexcept {
   out->code = reason;
   counters_.drive.store(out->drive, std::memory_order_relaxed);
   counters_.reason.store(reason, std::memory_order_relaxed);
+  const bool driven = out->drive == Drive::policy;
   publish();
   ++tick_;
   count(counters_.ticks);
+  if (trial_.running()) judge_tick(driven, verdict);
+}
+
+// After the answer has left: judging must not make it later.
+void Robot::judge_tick(bool driven, const GateVerdict& verdict) noexcept {
+  if (comparison_) return trial_.tick();
+  if (!driven || !current_->own_chunk) return;  // it proves nothing about the new generation
+  if (verdict.violations != 0 && ++trial_.limit_ticks > probation_.limit_ticks) {
+    char what[sizeof trial_.what];
+    std::snprintf(what, sizeof what,
+                  "its policy asked for more than the limits of joint %d allow, in %u ticks",
+                  std::countr_zero(verdict.violations), trial_.limit_ticks);
+    return fault(Code::limit, what);
+  }
+  trial_.tick();
 }
 
 void Robot::request_chunk(const ObservationFrame& frame, bool lockstep) noexcept {
   Generation& now = *current_;
-  if (!now.policy) {
+  if (!now.inference.policy()) {
     return notice(frame.sequence, Code::unavailable,
                   "the robot has no bundle: nothing was learned for it yet");
   }
+  const auto& shape = now.inference.policy()->shape();
   const base::Nanoseconds time = base::monotonic_ns();
+  // An answer after the last row of the chunk would have been played is worth nothing.
+  const base::Nanoseconds worth = shape.horizon * now.period;
   if (lockstep) {
     ++tick_;  // a lockstep call is a tick of its own, answered by the chunk
   } else {
-    if (pending_.open && time - pending_.sent < kRequestTimeout) return;
-    if (pending_.open) fallback_reason_ = Code::timeout;
-    const bool due = last_request_tick_ == 0 || tick_ - last_request_tick_ >= now.replan_every ||
+    if (now.inference.under_way()) {
+      if (time - now.inference.request().sent < std::min(worth, kRequestTimeout)) return;
+      advance(now, now.inference.expire());
+      if (&now != current_.get()) return;  // it was taken back
+    }
+    const bool due = now.last_request_tick == 0 ||
+                     tick_ - now.last_request_tick >= now.replan_every ||
                      now.player.row(tick_).empty();
     if (!due) return;
   }
-  OutFrame* out = begin(OutFrame::Kind::tokens, frame.sequence);
+  OutFrame* out = begin(OutFrame::Kind::tokens, frame.sequence, &now);
   if (!out) return;
-  const auto& shape = now.policy->shape();
-  if (const Status encoded =
-          now.policy
-              ->encode(now.window,
-                       std::span(out->values.get(), std::size_t{shape.tokens} * shape.width))
-              .status;
-      !encoded.ok()) {
-    fallback_reason_ = encoded.code();
-    if (lockstep) notice(frame.sequence, encoded.code(), "a stem failed");
-    return;
+  const Inference::Request request = {.id = (std::uint64_t{id_} << 48) | ++requests_made_,
+                                      .tick = tick_ - 1,
+                                      .sequence = frame.sequence,
+                                      .lockstep = lockstep,
+                                      .sent = time,
+                                      .readable = frame.readable};
+  out->deadline_us = lockstep ? 0 : static_cast<std::uint32_t>(worth / 1000);
+  now.last_request_tick = tick_;
+  advance(now, now.inference.begin(request, now.window, *out));
+  if (comparison_) shadow_chunk(request);
+}
+
+// From the same observation, so that the two chunks can be compared row by row.
+void Robot::shadow_chunk(Inference::Request request) noexcept {
+  OutFrame* out = begin(OutFrame::Kind::tokens, request.sequence, other_.get());
+  if (!out) return;
+  request.id = (std::uint64_t{id_} << 48) | ++requests_made_;
+  out->deadline_us = 0;
+  advance(*other_, other_->inference.begin(request, other_->window, *out));
+}
+
+void Robot::poll(Generation& generation) noexcept {
+  if (!generation.inference.elsewhere()) return;
+  if (OutFrame* out = begin(OutFrame::Kind::tokens, 0, &generation)) {
+    out->sequence = generation.inference.request().sequence;
+    out->deadline_us = 0;
+    advance(generation, generation.inference.poll(*out));
   }
-  out->rows = shape.tokens;
-  out->columns = shape.width;
-  out->pooling = shape.pooling;
-  out->pooled = shape.features;
-  out->trunk = shape.trunk;
-  out->request = (std::uint64_t{id_} << 48) | ++requests_made_;
-  // An answer after the last row of the chunk would have been played is worth nothing.
-  out->deadline_us = lockstep ? 0 : static_cast<std::uint32_t>(shape.horizon * now.period / 1000);
-  pending_ = {.open = true,
-              .lockstep = lockstep,
-              .request = out->request,
-              .tick = tick_ - 1,
-              .sequence = frame.sequence,
-              .sent = time,
-              .readable = frame.readable};
-  last_request_tick_ = tick_;
-  publish();
-  count(counters_.requests);
 }
 
 void Robot::handle_features(const FeaturesFrame& frame) noexcept {
-  if (!current_ || !current_->policy || !pending_.open) return;
-  Generation& now = *current_;
-  if (frame.request != pending_.request || frame.generation != now.number)
-    return;  // of an old generation: dropped
-  pending_.open = false;
-  const auto& shape = now.policy->shape();
-  Code code = frame.code;
-  if (code == Code::ok && (frame.count != shape.features || frame.width != shape.width))
-    code = Code::bad_data;
-  if (code == Code::ok) {
-    code =
-        now.policy->decode({frame.values.get(), frame.count, frame.width}, now.chunk).status.code();
+  if (current_ && current_->owns(frame)) {
+    advance(*current_, current_->inference.on_features(frame));
+  } else if (comparison_ && other_->owns(frame)) {
+    advance(*other_, other_->inference.on_features(frame));
+  }  // else of an old generation or given up: dropped
+}
+
+void Robot::advance(Generation& generation, Inference::Step step) noexcept {
+  const bool acting = &generation == current_.get();
+  const Inference& inference = generation.inference;
+  switch (step) {
+    case Inference::Step::wait:
+      return;
+    case Inference::Step::send:
+      publish();
+      return count(counters_.requests);
+    case Inference::Step::chunk:
+      if (acting) take_chunk(generation);
+      return compare();
+    case Inference::Step::failed: {
+      const auto& failure = inference.failure();
+      if (!acting) {
+        if (failure.own && trial_.running()) trial_.fail(failure.code, failure.what);
+        return;
+      }
+      generation.reason = failure.code;
+      if (inference.request().lockstep)
+        notice(inference.request().sequence, failure.code, failure.what);
+      if (failure.own) fault(failure.code, failure.what);
+      return;
+    }
   }
-  if (code != Code::ok) {
-    fallback_reason_ = code;
-    if (pending_.lockstep) notice(pending_.sequence, code, "the trunk or the head failed");
-    return;
-  }
-  if (pending_.lockstep) return answer_chunk(frame);
-  if (now.player.load(now.chunk, pending_.tick, tick_)) {
+}
+
+void Robot::take_chunk(Generation& now) noexcept {
+  const Inference& inference = now.inference;
+  if (inference.request().lockstep) {
+    answer_chunk();
+  } else if (now.player.load(inference.chunk(), inference.chunk_tick(), tick_)) {
     count(counters_.chunks);
-    chunk_observed_ = pending_.readable;
-    fallback_reason_ = Code::timeout;  // what it will be, should the next one not come
+    now.chunk_observed = inference.request().readable;
+    now.reason = Code::ok;
   } else {
     count(counters_.late_chunks);
-    fallback_reason_ = Code::timeout;
+    now.reason = Code::timeout;
   }
+  now.own_chunk = true;
+  if (inference.took() > now.period) {
+    char what[sizeof trial_.what];
+    std::snprintf(what, sizeof what, "its stems and head took %.1f ms, a control period has %.1f",
+                  static_cast<double>(inference.took()) * 1e-6,
+                  static_cast<double>(now.period) * 1e-6);
+    fault(Code::timeout, what);
+  }
+}
+
+void Robot::compare() noexcept {
+  if (!comparison_) return;
+  const Inference &acting = current_->inference, &shadow = other_->inference;
+  const std::uint64_t tick = acting.chunk_tick();
+  if (tick == 0 || tick != shadow.chunk_tick() || tick == compared_tick_) return;
+  compared_tick_ = tick;
+  // Of a chunk that is made anew before it ends, only the rows that are played matter.
+  const std::size_t rows = acting.request().lockstep ? acting.policy()->shape().horizon
+                                                     : current_->replan_every;
+  const auto numbers =
+      std::min({rows * current_->dof, acting.chunk().size(), shadow.chunk().size()});
+  comparison_->add(acting.chunk().first(numbers), shadow.chunk().first(numbers));
 }
 
 // Every action of a chunk passes the gate as if it were played: from the measured position,
 // integrated.
-void Robot::answer_chunk(const FeaturesFrame& frame) noexcept {
+void Robot::answer_chunk() noexcept {
   Generation& now = *current_;
-  OutFrame* out = begin(OutFrame::Kind::chunk, pending_.sequence);
+  const auto& request = now.inference.request();
+  OutFrame* out = begin(OutFrame::Kind::chunk, request.sequence, &now);
   if (!out) return;
-  const std::uint32_t horizon = now.policy->shape().horizon;
-  std::copy(now.chunk.begin(), now.chunk.end(), out->values.get());
+  const std::uint32_t horizon = now.inference.policy()->shape().horizon;
+  const auto chunk = now.inference.chunk();
+  std::copy(chunk.begin(), chunk.end(), out->values.get());
   out->rows = horizon;
   out->columns = now.dof;
-  out->compute_us = frame.compute_us;
+  out->compute_us = now.inference.compute_us();
   out->limited = 0;
   std::copy(now.safe_position.begin(), now.safe_position.end(), now.lockstep.position.begin());
   const std::span<float> position(now.lockstep.position);
   const double dt = static_cast<double>(now.period) * 1e-9;
   auto& played = now.lockstep;
   if (played.observed != 0) {
-    const auto ticks = (pending_.readable - played.observed + now.period / 2) / now.period;
+    const auto ticks = (request.readable - played.observed + now.period / 2) / now.period;
     const auto row =
         static_cast<std::size_t>(std::clamp<base::Nanoseconds>(ticks, 1, horizon) - 1) * now.dof;
     now.gate.resume(std::span(played.velocity).subspan(row, now.dof),
                     std::span(played.target).subspan(row, now.dof));
   }
-  played.observed = pending_.readable;
+  played.observed = request.readable;
+  std::uint64_t violations = 0;
   for (std::uint32_t t = 0; t < horizon; ++t) {
     const std::span<float> row(out->values.get() + std::size_t{t} * now.dof, now.dof);
-    out->limited |= now.gate.pass(row, position, dt).limited;
+    const GateVerdict verdict = now.gate.pass(row, position, dt);
+    out->limited |= verdict.limited;
+    violations |= verdict.violations;
     for (std::uint32_t j = 0; j < now.dof; ++j) {
       position[j] = static_cast<float>(position[j] + now.gate.velocity()[j] * dt);
       played.velocity[std::size_t{t} * now.dof + j] = now.gate.velocity()[j];
       played.target[std::size_t{t} * now.dof + j] = now.gate.target()[j];
     }
   }
+  now.own_chunk = true;
+  now.reason = Code::ok;
   count(counters_.chunks);
   counters_.drive.store(Drive::policy, std::memory_order_relaxed);
   counters_.reason.store(Code::ok, std::memory_order_relaxed);
   publish();
   count(counters_.ticks);
+  if (trial_.running()) judge_tick(true, {.limited = out->limited, .violations = violations});
 }
 
 void Robot::notice(std::uint64_t sequence, Code code, const char* text) noexcept {
-  OutFrame* out = begin(OutFrame::Kind::notice, sequence);
+  OutFrame* out = begin(OutFrame::Kind::notice, sequence, current_.get());
   if (!out) return;
   out->code = code;
   std::snprintf(out->text.data(), out->text.size(), "%s", text);
   publish();
 }
 
-OutFrame* Robot::begin(OutFrame::Kind kind, std::uint64_t sequence) noexcept {
+OutFrame* Robot::begin(OutFrame::Kind kind, std::uint64_t sequence,
+                       const Generation* of) noexcept {
   OutFrame* out = mailbox_.out.loan();
   if (!out) return nullptr;
   out->kind = kind;
   out->sequence = sequence;
-  out->generation = current_ ? current_->number : 0;
-  out->body = current_ ? current_->body : 0;
+  out->generation = of ? of->number : 0;
+  out->body = of ? of->body : 0;
   return out;
 }
 

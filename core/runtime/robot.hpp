@@ -9,8 +9,10 @@
 
 #include "core/base/histogram.hpp"
 #include "core/base/waker.hpp"
+#include "core/runtime/comparison.hpp"
 #include "core/runtime/frames.hpp"
 #include "core/runtime/generation.hpp"
+#include "core/runtime/trial.hpp"
 
 namespace cambium::runtime {
 
@@ -34,7 +36,15 @@ struct RobotCounters {
   base::Histogram tick_latency;  ///< readable -> action handed to the socket
 };
 
-/// Threads    handle_*() and commit() are called by the one worker that owns the robot. [loop, rt]
+/// What a commit did, between two ticks.
+struct CommitReport {
+  std::uint64_t generation = 0, body = 0;
+  base::Nanoseconds took = 0;
+  StateReport state;
+};
+
+/// Threads    All but the counters and trial() belong to the one worker that owns the robot.
+/// [loop, rt]
 /// Memory     Nothing is allocated after construction; the mailbox is the robot's, its io side is
 /// the io thread's.
 class Robot {
@@ -47,14 +57,28 @@ class Robot {
   const std::string& name() const noexcept { return name_; }
   Mailbox& mailbox() noexcept { return mailbox_; }
   RobotCounters& counters() noexcept { return counters_; }
+  const Trial& trial() const noexcept { return trial_; }
 
-  /// Puts `next` in the place of the current generation, which it returns. Between two messages.
-  /// [loop, rt]
-  std::unique_ptr<Generation> commit(std::unique_ptr<Generation> next) noexcept;
+  /// Puts `next` in the place of the current generation, between two messages. With `probation`
+  /// ticks the old one stays at hand until conclude(): at the first fault of the new one it is
+  /// brought back. Without, the old one is returned at once. [loop, rt]
+  std::unique_ptr<Generation> commit(std::unique_ptr<Generation> next, const Probation& probation,
+                                     CommitReport& report) noexcept;
+
+  /// Runs `next` beside the current generation for so many ticks: it sees and computes all that the
+  /// current one does, and moves nothing. The differences are added to `comparison`, borrowed until
+  /// conclude(). [loop, rt]
+  void shadow(std::unique_ptr<Generation> next, std::uint32_t ticks,
+              Comparison& comparison) noexcept;
+
+  /// Ends a shadow or a probation. Returns the generation that does not act: the shadow, the old
+  /// one, or the new one that failed; null if there is none. [loop, rt]
+  std::unique_ptr<Generation> conclude() noexcept;
+
   /// Null before the first commit.
   const Generation* generation() const noexcept { return current_.get(); }
 
-  /// Handles all that lies in the mailbox. [loop, rt]
+  /// Handles all that lies in the mailbox, and what a policy elsewhere has answered. [loop, rt]
   void handle_messages() noexcept;
 
  private:
@@ -65,9 +89,16 @@ class Robot {
   void keep_time(const ObservationFrame& frame, bool finite) noexcept;
   void act(const ObservationFrame& frame, bool finite) noexcept;
   void request_chunk(const ObservationFrame& frame, bool lockstep) noexcept;
-  void answer_chunk(const FeaturesFrame& frame) noexcept;
+  void shadow_chunk(Inference::Request request) noexcept;
+  void poll(Generation& generation) noexcept;
+  void advance(Generation& generation, Inference::Step step) noexcept;
+  void take_chunk(Generation& generation) noexcept;
+  void answer_chunk() noexcept;
+  void compare() noexcept;
+  void judge_tick(bool driven, const GateVerdict& verdict) noexcept;
+  void fault(Code code, const char* what) noexcept;
   void notice(std::uint64_t sequence, Code code, const char* text) noexcept;
-  OutFrame* begin(OutFrame::Kind kind, std::uint64_t sequence) noexcept;
+  OutFrame* begin(OutFrame::Kind kind, std::uint64_t sequence, const Generation* of) noexcept;
   void publish() noexcept;
 
   const std::uint32_t id_;
@@ -76,21 +107,16 @@ class Robot {
   Mailbox mailbox_;
   RobotCounters counters_;
   std::unique_ptr<Generation> current_;
+  std::unique_ptr<Generation> other_;  ///< the shadow, or while on probation the one to come back
+  Comparison* comparison_ = nullptr;   ///< there is a shadow
+  std::uint64_t compared_tick_ = 0;
+  Probation probation_;
+  Trial trial_;
 
-  std::uint64_t tick_ = 0;                ///< number of the next tick
-  base::Nanoseconds last_readable_ = 0;   ///< when the last observation came; 0: none yet
-  base::Nanoseconds credit_ = 0;          ///< time that has passed and was not yet commanded for
-  base::Nanoseconds chunk_observed_ = 0;  ///< when the observation of the chunk in hand came
-  Code fallback_reason_ = Code::unavailable;  ///< why there is no chunk
-  // The request under way; at most one.
-  struct {
-    bool open = false;
-    bool lockstep = false;
-    std::uint64_t request = 0, tick = 0, sequence = 0;
-    base::Nanoseconds sent = 0, readable = 0;
-  } pending_;
+  std::uint64_t tick_ = 1;               ///< number of the next tick
+  base::Nanoseconds last_readable_ = 0;  ///< when the last observation came; 0: none yet
+  base::Nanoseconds credit_ = 0;         ///< time that has passed and was not yet commanded for
   std::uint64_t requests_made_ = 0;
-  std::uint64_t last_request_tick_ = 0;
 };
 
 }  // namespace cambium::runtime

@@ -38,6 +38,7 @@ struct GateVerdict {
   Code code =
       Code::ok;  ///< ok; limit: something was changed; not_finite: the action was NaN or infinite
   std::uint64_t limited = 0;  ///< bit j: joint j was changed
+  std::uint64_t violations = 0;
 };
 
 /// One robot's gate. Everything is reduced to a velocity command per joint:

@@ -45,7 +45,8 @@ enum class Drive : std::uint8_t {
   waiting = 1,
   hold = 2,
   damped_stop = 3,
-  safe_pose = 4
+  safe_pose = 4,
+  finish_chunk = 5,  ///< the policy is in trouble: what is left of its last chunk, then hold
 };
 
 constexpr const char* to_string(Drive drive) noexcept {
@@ -60,6 +61,8 @@ constexpr const char* to_string(Drive drive) noexcept {
       return "damped stop";
     case Drive::safe_pose:
       return "safe pose";
+    case Drive::finish_chunk:
+      return "finish chunk";
   }
   return "unknown";
 }
