@@ -34,7 +34,7 @@ constexpr RobotSpec kSpec = {.name = TOY_NAME(TOY_BODY),
                              .control_hz = 100};
 
 // Copies the sensor into the first numbers of its token.
-class PassStem final : public Stem {
+class PassStem : public Stem {
  public:
   Status activate(const StemSpec& spec, Message&) noexcept override {
     width_ = spec.width;
