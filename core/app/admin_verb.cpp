@@ -1,7 +1,9 @@
+#include <fmt/chrono.h>
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
+#include <ctime>
 #include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -21,8 +23,8 @@ struct Options {
   runtime::AdminCall call;
 };
 
-// Preparing a swap loads libraries and asks the trunk; a second would be long.
-constexpr base::Nanoseconds kTimeout = 30 * base::kSecond;
+// A swap prepares within a second or so; shadow and probation take as long as they are asked for.
+constexpr base::Nanoseconds kTimeout = 10 * 60 * base::kSecond;
 constexpr base::Nanoseconds kStatusTimeout = 2 * base::kSecond;
 
 int complain(const Options& options, const Error& error) {
@@ -67,6 +69,18 @@ void print_status(const nlohmann::json& status) {
   }
 }
 
+void print_swaps(const nlohmann::json& answer) {
+  fmt::print("{:<19} {:>9} {:<11} {:<12} {:>9} {:>9}  {}\n", "time", "gen", "kind", "end",
+             "commit us", "total ms", "reason");
+  for (const auto& swap : answer["swaps"]) {
+    const std::time_t time = swap.value("time_s", std::int64_t{0});
+    fmt::print("{:%Y-%m-%d %H:%M:%S} {:>4}->{:<4}{:<11} {:<12} {:>9.1f} {:>9.1f}  {}\n",
+               fmt::localtime(time), swap.value("from", 0), swap.value("generation", 0),
+               swap.value("kind", ""), swap.value("end", ""), swap.value("commit_us", 0.0),
+               swap.value("total_ms", 0.0), swap.value("reason", ""));
+  }
+}
+
 int run(Options options) {
   for (auto* path : {&options.call.plugin, &options.call.stem_plugin, &options.call.head_plugin,
                      &options.call.bundle}) {
@@ -86,6 +100,8 @@ int run(Options options) {
     return complain(options, {answer->code, answer->text});
   if (options.json) {
     fmt::print("{}\n", answer->json);
+  } else if (options.call.verb == "swaps") {
+    print_swaps(nlohmann::json::parse(answer->json));
   } else if (status) {
     print_status(nlohmann::json::parse(answer->json));
   } else {
@@ -96,18 +112,25 @@ int run(Options options) {
 
 struct Verb {
   const char *name, *summary, *example;
-  bool robot, parts;
+  bool robot, parts, swap;
 };
 
 constexpr Verb kVerbs[] = {
-    {"status", "Show trunk and robots of a running host.", "cambium status --json", false, false},
+    {"status", "Show trunk and robots of a running host.", "cambium status --json", false, false,
+     false},
     {"add", "Add a robot to a running host.",
-     "cambium add left --plugin lib/libpanda7.so --bundle models/panda7.safetensors", true, true},
-    {"remove", "Remove a robot from a running host.", "cambium remove left", true, false},
+     "cambium add left --plugin lib/libpanda7.so --bundle models/panda7.safetensors", true, true,
+     false},
+    {"remove", "Remove a robot from a running host.", "cambium remove left", true, false, false},
     {"swap", "Swap embodiment, head or weights of a robot while it moves.",
-     "cambium swap left --plugin lib/libur5e.so --bundle models/ur5e.safetensors", true, true},
+     "cambium swap left --bundle models/panda7_new.safetensors --shadow 200 --probation 100", true,
+     true, true},
     {"reload", "Read a robot's libraries and bundle again, and swap to what they hold now.",
-     "cambium reload left", true, true},
+     "cambium reload left", true, false, true},
+    {"rollback", "Go back to the generation before the last swap, as it stepped back then.",
+     "cambium rollback left", true, false, false},
+    {"swaps", "Show the last swaps of a robot, with their reasons.", "cambium swaps left", true,
+     false, false},
 };
 
 }  // namespace
@@ -141,6 +164,26 @@ void add_admin(CLI::App& program, int& exit_code) {
                           "Head to use instead of the one that the bundle names");
       command->add_option("--bundle", call.bundle, "What was learned for the embodiment");
     }
+    if (verb.swap) {
+      auto& call = options->call;
+      command->add_option("--shadow", call.shadow,
+                          "Run the new generation beside the old one for so many ticks first, and "
+                          "tell how far they differ; 0: do not");
+      command->add_option("--shadow-bound", call.shadow_bound,
+                          "Largest difference that is let through, as a fraction of each joint's "
+                          "limit");
+      command->add_option("--probation", call.probation,
+                          "Keep the old generation at hand for so many ticks; the first fault of "
+                          "the new one brings it back; 0: do not");
+      command->add_flag("--dry-run", call.dry_run, "Do everything but move the robot");
+    }
+    if (verb.swap || std::string(verb.name) == "rollback")
+      command->add_flag(
+          "--no-wait", options->call.no_wait,
+          "Be refused, rather than wait, while another swap of the robot is under way");
+    if (std::string(verb.name) == "add")
+      command->add_flag("--isolate", options->call.isolate,
+                        "Run stems and head in a process of their own");
     command->footer(std::string("Example:\n  ") + verb.example);
     command->callback([options, &exit_code] { exit_code = run(*options); });
   }

@@ -60,7 +60,7 @@ HostConfig read_host(Section section, const std::filesystem::path& base, Keys& k
   section.endpoint("control", host.control, base);
   section.endpoint("admin", host.admin, base);
   section.path("run_dir", host.run_dir, base);
-  section.count("workers", host.workers, 1, 64);
+  section.count("workers", host.workers, 0, 64);
   section.choice("realtime", host.realtime, {"require", "try", "off"});
   section.count("max_message_kb", host.max_message_kb, 1, 65'536);
   keys.close(section);
@@ -88,6 +88,24 @@ GateConfig read_gate(Section section, Keys& keys) {
   return gate;
 }
 
+SwapConfig read_swap(Section section, Keys& keys) {
+  SwapConfig swap;
+  section.count("shadow", swap.shadow, 0, 100'000);
+  section.real("shadow_bound", swap.shadow_bound, 0, 10);
+  section.count("probation", swap.probation, 0, 100'000);
+  section.count("limit_ticks", swap.limit_ticks, 0, 100'000);
+  keys.close(section);
+  return swap;
+}
+
+IsolationConfig read_isolation(Section section, Keys& keys) {
+  IsolationConfig isolation;
+  section.count("memory_mb", isolation.memory_mb, 16, 1'000'000);
+  read_milliseconds(section, "answer_within_ms", isolation.answer_within);
+  keys.close(section);
+  return isolation;
+}
+
 RobotConfig read_robot(Section& section, const std::filesystem::path& base, Keys& keys) {
   RobotConfig robot;
   section.require("name", "a name for this robot");
@@ -101,8 +119,12 @@ RobotConfig read_robot(Section& section, const std::filesystem::path& base, Keys
   section.path("bundle", robot.bundle, base);
   section.count("replan_every", robot.replan_every, 1, 1000);
   read_milliseconds(section, "observation_timeout_ms", robot.observation_timeout);
+  section.flag("watch", robot.watch);
   robot.fallback = read_fallback(section.table("fallback"), keys);
   robot.gate = read_gate(section.table("gate"), keys);
+  robot.swap = read_swap(section.table("swap"), keys);
+  robot.isolation = read_isolation(section.table("isolation"), keys);
+  section.flag("isolate", robot.isolation.enabled);
   keys.close(section);
   return robot;
 }
@@ -207,7 +229,8 @@ std::set<std::string> config_keys() {
   (void)parse("[[robot]]\n", "cambium.toml", keys);
   // A key that is the name of a table is described by its own keys.
   std::set<std::string> leaves = keys.known;
-  for (const char* table : {"robot.fallback", "robot.gate"}) leaves.erase(table);
+  for (const char* table : {"robot.fallback", "robot.gate", "robot.swap", "robot.isolation"})
+    leaves.erase(table);
   return leaves;
 }
 

@@ -41,7 +41,7 @@ struct HostConfig {
   std::string control;            ///< endpoint for controllers
   std::string admin;              ///< endpoint for the command line
   std::filesystem::path run_dir;  ///< absolute; sockets and plugin copies
-  std::uint32_t workers = 1;
+  std::uint32_t workers = 0;      ///< 0: one for each robot
   Realtime realtime = Realtime::attempt;
   std::uint32_t max_message_kb = 256;  ///< larger messages are refused unread
 };
@@ -63,6 +63,21 @@ struct GateConfig {
   std::chrono::milliseconds max_observation_age{100};
 };
 
+/// [robot.swap]: what a new generation has to stand before and after it takes over.
+struct SwapConfig {
+  std::uint32_t shadow = 0;       ///< [ticks] beside the old one; 0: none
+  double shadow_bound = 0.5;      ///< [1] largest difference, of each joint's limit
+  std::uint32_t probation = 50;   ///< [ticks] in its place, with the old one at hand; 0: none
+  std::uint32_t limit_ticks = 5;  ///< of these, how many may ask for more than the limits allow
+};
+
+/// [robot.isolation]: where the robot's stems and head run.
+struct IsolationConfig {
+  bool enabled = false;  ///< key `isolate` of the robot
+  std::uint32_t memory_mb = 1024;
+  std::chrono::milliseconds answer_within{200};  ///< later, the process is ended and made anew
+};
+
 /// One [[robot]]: a named slot of the host.
 struct RobotConfig {
   std::string name;
@@ -74,8 +89,11 @@ struct RobotConfig {
   std::filesystem::path bundle;       ///< absolute; empty: the robot only holds
   std::uint32_t replan_every = 4;     ///< [ticks]
   std::chrono::milliseconds observation_timeout{500};
+  bool watch = false;  ///< reload when one of its files has changed and come to rest
   FallbackConfig fallback;
   GateConfig gate;
+  SwapConfig swap;
+  IsolationConfig isolation;
 };
 
 struct Config {

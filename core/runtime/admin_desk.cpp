@@ -5,6 +5,7 @@
 #include "cambium/version.hpp"
 #include "core/base/nearest.hpp"
 #include "core/base/realtime.hpp"
+#include "core/runtime/admin_json.hpp"
 #include "core/transport/verify.hpp"
 #include "core/trunk/link.hpp"
 #include "wire/admin_generated.h"
@@ -16,9 +17,16 @@ using nlohmann::json;
 
 constexpr std::size_t kMaxMessage = 1 << 20;
 constexpr std::size_t kMaxJobs = 16;
+constexpr int kSetUpThreads = 4;
 
 std::string text_of(const flatbuffers::String* text) {
   return text ? text->str() : "";
+}
+
+template <class T>
+std::optional<T> optional_of(const flatbuffers::Optional<T>& value) {
+  if (!value.has_value()) return std::nullopt;
+  return *value;
 }
 
 AdminCall call_of(const wire::AdminRequest& request) {
@@ -29,44 +37,13 @@ AdminCall call_of(const wire::AdminRequest& request) {
           .stem_plugin = text_of(request.stem_plugin()),
           .head_plugin = text_of(request.head_plugin()),
           .head = text_of(request.head()),
-          .bundle = text_of(request.bundle())};
-}
-
-json json_of(const RobotStatus& robot) {
-  return {{"name", robot.name},
-          {"embodiment", robot.embodiment},
-          {"dof", robot.dof},
-          {"generation", robot.generation},
-          {"drive", robot.drive},
-          {"reason", robot.reason},
-          {"controller", robot.controller},
-          {"ticks", robot.ticks},
-          {"policy_ticks", robot.policy_ticks},
-          {"missed", robot.missed},
-          {"limited", robot.limited},
-          {"refused", robot.refused},
-          {"requests", robot.requests},
-          {"chunks", robot.chunks},
-          {"late_chunks", robot.late_chunks},
-          {"tick_us_p50", robot.tick_us_p50},
-          {"tick_us_p99", robot.tick_us_p99},
-          {"plugin", robot.plugin},
-          {"plugin_version", robot.plugin_version},
-          {"head", robot.head},
-          {"head_version", robot.head_version},
-          {"bundle", robot.bundle}};
-}
-
-json json_of(const SwapReport& report) {
-  return {{"robot", report.robot},
-          {"kind", report.kind},
-          {"ok", true},
-          {"generation", report.generation},
-          {"commit_us", report.commit_us},
-          {"total_ms", report.total_ms},
-          {"warm_up", report.warm_up},
-          {"trunk_id_before", report.trunk_id_before},
-          {"trunk_id_after", report.trunk_id_after}};
+          .bundle = text_of(request.bundle()),
+          .shadow = optional_of(request.shadow()),
+          .probation = optional_of(request.probation()),
+          .shadow_bound = optional_of(request.shadow_bound()),
+          .dry_run = request.dry_run(),
+          .no_wait = request.no_wait(),
+          .isolate = request.isolate()};
 }
 
 AdminAnswer status_of(const Host& host, const trunk::TrunkLink& link) {
@@ -88,6 +65,10 @@ AdminAnswer status_of(const Host& host, const trunk::TrunkLink& link) {
   for (const auto& robot : robots) object["robots"].push_back(json_of(robot));
   return {
       .code = Code::ok, .text = std::to_string(robots.size()) + " robots", .json = object.dump()};
+}
+
+AdminAnswer answer_of(const SwapReport& report) {
+  return {.code = report.code, .text = text_of(report), .json = json_of(report).dump()};
 }
 
 AdminAnswer answer_of(const Error& error) {
@@ -127,10 +108,12 @@ Result<std::unique_ptr<AdminDesk>> AdminDesk::start(Host& host) {
         base::name_thread("cambium-admin");
         self->serve(std::move(*moved));
       });
-  desk->worker_ = std::thread([self = desk.get()] {
-    base::name_thread("cambium-setup");
-    self->work();
-  });
+  for (int i = 0; i < kSetUpThreads; ++i) {
+    desk->workers_.emplace_back([self = desk.get()] {
+      base::name_thread("cambium-setup");
+      self->work();
+    });
+  }
   return desk;
 }
 
@@ -141,7 +124,7 @@ AdminDesk::~AdminDesk() {
   }
   work_there_.notify_all();
   waker_.wake();
-  worker_.join();
+  for (auto& worker : workers_) worker.join();
   server_.join();
 }
 
@@ -220,23 +203,25 @@ AdminAnswer AdminDesk::change(const AdminCall& call) {
                         .stem_plugin = path_of(call.stem_plugin),
                         .head_plugin = path_of(call.head_plugin),
                         .bundle = path_of(call.bundle),
-                        .head = {}};
+                        .head = {},
+                        .shadow = call.shadow,
+                        .probation = call.probation,
+                        .shadow_bound = call.shadow_bound,
+                        .dry_run = call.dry_run,
+                        .wait = !call.no_wait};
     if (!call.head.empty()) request.head = call.head;
     if (!call.embodiment.empty()) request.embodiment = call.embodiment;
-    const auto report = host_.swap(request);
-    if (!report) return answer_of(report.error());
-    const std::string what =
-        report->kind == "reload" ? "read again, nothing has changed" : report->kind + " swapped";
-    const std::string trunk =
-        report->trunk_id_before.empty() ? "the trunk is not there"
-        : report->trunk_id_before == report->trunk_id_after
-            ? "trunk " + report->trunk_id_before.substr(0, 16) + " before and after"
-            : "trunk " + report->trunk_id_before.substr(0, 16) + " before, " +
-                  report->trunk_id_after.substr(0, 16) + " after";
+    return answer_of(host_.swap(request));
+  }
+  if (call.verb == "rollback") return answer_of(host_.rollback(call.robot, !call.no_wait));
+  if (call.verb == "swaps") {
+    const auto swaps = host_.swaps(call.robot);
+    if (!swaps) return answer_of(swaps.error());
+    json all{{"robot", call.robot}, {"swaps", json::array()}};
+    for (const auto& report : *swaps) all["swaps"].push_back(json_of(report));
     return {.code = Code::ok,
-            .text = "robot '" + report->robot + "': " + what + ", generation " +
-                    std::to_string(report->generation) + "; " + trunk,
-            .json = json_of(*report).dump()};
+            .text = "robot '" + call.robot + "': " + std::to_string(swaps->size()) + " swaps",
+            .json = all.dump()};
   }
   if (call.verb == "add") {
     config::RobotConfig robot;
@@ -247,6 +232,7 @@ AdminAnswer AdminDesk::change(const AdminCall& call) {
     robot.head_plugin = call.head_plugin;
     robot.head = call.head;
     robot.bundle = call.bundle;
+    robot.isolation.enabled = call.isolate;
     if (const auto added = host_.add(robot); !added) return answer_of(added.error());
     return {.code = Code::ok, .text = "robot '" + call.robot + "' added", .json = "{\"ok\":true}"};
   }
@@ -256,9 +242,9 @@ AdminAnswer AdminDesk::change(const AdminCall& call) {
         .code = Code::ok, .text = "robot '" + call.robot + "' removed", .json = "{\"ok\":true}"};
   }
   return answer_of(
-      {Code::bad_argument,
-       "no verb '" + call.verb + "'" +
-           base::did_you_mean(call.verb, {"status", "add", "remove", "swap", "reload"})});
+      {Code::bad_argument, "no verb '" + call.verb + "'" +
+                               base::did_you_mean(call.verb, {"status", "add", "remove", "swap",
+                                                              "reload", "rollback", "swaps"})});
 }
 
 Result<AdminAnswer> ask_admin(const std::string& endpoint, const AdminCall& call,
@@ -273,8 +259,23 @@ Result<AdminAnswer> ask_admin(const std::string& endpoint, const AdminCall& call
              head_plugin = text(call.head_plugin), head = text(call.head),
              bundle = text(call.bundle), stem_plugin = text(call.stem_plugin),
              embodiment = text(call.embodiment);
-  const auto request = wire::CreateAdminRequest(builder, kWireProtocol, verb, robot, plugin,
-                                                head_plugin, head, bundle, stem_plugin, embodiment);
+  wire::AdminRequestBuilder fields(builder);
+  fields.add_protocol(kWireProtocol);
+  fields.add_verb(verb);
+  fields.add_robot(robot);
+  fields.add_plugin(plugin);
+  fields.add_head_plugin(head_plugin);
+  fields.add_head(head);
+  fields.add_bundle(bundle);
+  fields.add_stem_plugin(stem_plugin);
+  fields.add_embodiment(embodiment);
+  if (call.shadow) fields.add_shadow(*call.shadow);
+  if (call.probation) fields.add_probation(*call.probation);
+  if (call.shadow_bound) fields.add_shadow_bound(*call.shadow_bound);
+  fields.add_dry_run(call.dry_run);
+  fields.add_no_wait(call.no_wait);
+  fields.add_isolate(call.isolate);
+  const auto request = fields.Finish();
   wire::FinishAdminBuffer(builder, wire::CreateAdmin(builder, request));
 
   transport::Poller poller;

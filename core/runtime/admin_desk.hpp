@@ -5,6 +5,7 @@
 #include <deque>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -18,8 +19,11 @@ namespace cambium::runtime {
 
 /// What the command line asks; empty fields are not given. As AdminRequest on the wire.
 struct AdminCall {
-  std::string verb;  ///< status, add, remove, swap, reload
+  std::string verb;  ///< status, add, remove, swap, reload, rollback, swaps
   std::string robot, embodiment, plugin, stem_plugin, head_plugin, head, bundle;
+  std::optional<std::uint32_t> shadow, probation;  ///< [ticks]
+  std::optional<double> shadow_bound;
+  bool dry_run = false, no_wait = false, isolate = false;
 };
 
 /// `text` is one sentence for people, `json` one object for programs.
@@ -29,8 +33,8 @@ struct AdminAnswer {
 };
 
 /// Serves the admin endpoint. `status` is answered at once by the desk's own thread, which shares
-/// nothing with a tick; add, remove, swap and reload are done one after the other on a second
-/// thread.
+/// nothing with a tick; what takes longer is done by a few threads beside it, so that a swap of one
+/// robot does not keep another waiting.
 class AdminDesk {
  public:
   /// `host` must outlive the desk. [setup]
@@ -55,7 +59,8 @@ class AdminDesk {
   std::condition_variable work_there_;
   std::deque<Job> jobs_, done_;
   bool stopping_ = false;
-  std::thread worker_, server_;
+  std::vector<std::thread> workers_;
+  std::thread server_;
 };
 
 /// Asks a running host and waits for its answer. unavailable if nobody answers in time. [setup]

@@ -2,6 +2,7 @@
 // generations.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -17,30 +18,11 @@
 #include "core/plugin/embodiment.hpp"
 #include "core/runtime/io_loop.hpp"
 #include "core/runtime/robot.hpp"
+#include "core/runtime/swap.hpp"
 #include "core/runtime/worker.hpp"
 #include "core/transport/socket.hpp"
 
 namespace cambium::runtime {
-
-/// What a swap changes; what is not given stays as it is.
-struct SwapRequest {
-  std::string robot;
-  std::optional<std::filesystem::path> plugin, stem_plugin, head_plugin, bundle;
-  std::optional<std::string> head, embodiment;
-};
-
-/// What a swap did.
-struct SwapReport {
-  std::string robot;
-  std::string kind;  ///< "embodiment", "plugin", "head", "weights", or "reload" if only the files'
-                     ///< contents changed
-  std::uint64_t generation = 0;
-  double commit_us = 0;  ///< between two ticks, on the robot's thread
-  double total_ms = 0;   ///< from the request to the retirement of the old generation
-  std::string trunk_id_before,
-      trunk_id_after;   ///< as the running trunk says; empty: it was not there
-  std::string warm_up;  ///< how the new generation was tried before it was let near the robot
-};
 
 /// One robot, for people and programs.
 struct RobotStatus {
@@ -50,24 +32,31 @@ struct RobotStatus {
                 requests = 0, chunks = 0, late_chunks = 0;
   double tick_us_p50 = 0, tick_us_p99 = 0;
   bool controller = false;  ///< one was heard within its time-out
+  bool isolated = false;    ///< stems and head run in a process of their own
+  std::string swapping;     ///< stage of the swap under way; empty: none
 };
 
-/// Threads    All public calls may come from any thread but a robot's; swaps are serialised, status
-/// never waits for one.
+/// Threads    All public calls may come from any thread but a robot's. Swaps of one robot come one
+/// after the other, swaps of several robots side by side; status never waits for one.
 class Host {
  public:
   using Log = std::function<void(const std::string&)>;
 
   /// Reads the stock, binds the sockets, starts the threads and adds the configured robots. What
-  /// fails is undone. [setup]
+  /// fails is undone. `log` may be called by several threads, one at a time. [setup]
   static Result<std::unique_ptr<Host>> start(config::Config config, Log log);
   ~Host();
 
   Result<void> add(const config::RobotConfig& robot);
+  /// Waits for a swap of it that is under way. [setup]
   Result<void> remove(const std::string& robot);
-  /// prepare (open, check, create, warm up) -> commit (one message) -> retire. Whatever fails, the
-  /// old generation goes on.
-  Result<SwapReport> swap(const SwapRequest& request);
+  /// See SwapStage. Whatever fails, the old generation goes on; the report says why. [setup]
+  SwapReport swap(const SwapRequest& request);
+  /// Back to the generation before the last swap, as it stepped back then; done twice, forth again.
+  /// [setup]
+  SwapReport rollback(const std::string& robot, bool wait = true);
+  /// The robot's last swaps, oldest first. [setup]
+  Result<std::vector<SwapReport>> swaps(const std::string& robot) const;
 
   std::vector<RobotStatus> status() const;
   const config::Config& config() const noexcept { return config_; }
@@ -78,37 +67,32 @@ class Host {
   const std::string& control_endpoint() const noexcept { return io_->control_endpoint(); }
 
  private:
-  struct Slot {
-    config::RobotConfig config;
-    std::unique_ptr<Robot> robot;
-    Worker* worker = nullptr;
-    std::uint64_t generation = 0;
-    plugin::Embodiment body;
-    RobotStatus facts;  // what changes only with a swap
-    std::string plugin_sha, head_sha, bundle_sha;
-  };
-  struct Prepared;
+  using Slots = std::map<std::uint32_t, std::shared_ptr<RobotSlot>>;
 
   explicit Host(config::Config config, Log log);
-  Result<Prepared> prepare(const config::RobotConfig& robot, const Slot* running);
-  std::string warm_up(Prepared& prepared, const Slot* running, Error& failure);
-  SwapReport commit(Slot& slot, Prepared prepared);
-  std::unique_ptr<Route> route_to(const Slot& slot, const plugin::Embodiment& body,
-                                  std::uint64_t number, std::uint64_t body_number,
-                                  std::uint32_t horizon);
+  void log(const std::string& text);
+  void log_swap(const SwapReport& report);
   /// True if it has real-time priority.
   bool prepare_thread(const std::string& name, int priority);
-  Result<Slot*> find(const std::string& robot);
+  std::unique_ptr<Worker> make_worker(const std::string& name);
+  Result<std::shared_ptr<RobotSlot>> find(const std::string& robot) const;
+  /// The slot, and its `changing` held; `busy` if it is held by another and `wait` is false.
+  Result<std::pair<std::shared_ptr<RobotSlot>, std::unique_lock<std::mutex>>> hold(
+      const std::string& robot, bool wait) const;
+  Swap::Means means();
 
   config::Config config_;
   Log log_;
+  mutable std::mutex logging_;  // one line at a time
   transport::Context context_;
   std::optional<nn::Stock> stock_;
   std::unique_ptr<IoLoop> io_;
-  std::vector<std::unique_ptr<Worker>> workers_;
-  std::mutex change_;         // guards the set of robots and every swap
-  mutable std::mutex table_;  // guards slots_ against status(); held for moments only
-  std::map<std::uint32_t, std::unique_ptr<Slot>> slots_;  // by robot id
+  std::optional<Preparer> preparer_;
+  std::vector<std::unique_ptr<Worker>> workers_;  // shared ones; empty: each robot has its own
+  std::mutex adding_;         // guards the set of robots against two that change it
+  mutable std::mutex table_;  // guards slots_; held for moments only
+  Slots slots_;               // by robot id
+  std::atomic<bool> ending_{false};
   std::once_flag realtime_said_;
 };
 

@@ -29,18 +29,18 @@ class Inference {
   };
 
   struct Request {
-    std::uint64_t id = 0;         ///< unique for a host
-    std::uint64_t tick = 0;       ///< of the observation
-    std::uint64_t sequence = 0;   ///< of the observation, as its controller counts
-    bool lockstep = false;        ///< the controller waits for the chunk
-    base::Nanoseconds sent = 0;   ///< when it began
+    std::uint64_t id = 0;            ///< unique for a host
+    std::uint64_t tick = 0;          ///< of the observation
+    std::uint64_t sequence = 0;      ///< of the observation, as its controller counts
+    bool lockstep = false;           ///< the controller waits for the chunk
+    base::Nanoseconds sent = 0;      ///< when it began
     base::Nanoseconds readable = 0;  ///< when its observation came
   };
 
   struct Failure {
     Code code = Code::ok;
-    bool own = false;        ///< of stems or head; else the trunk's
-    const char* what = "";   ///< static text: "a stem failed"
+    bool own = false;       ///< of stems or head; else the trunk's
+    const char* what = "";  ///< static text: "a stem failed"
   };
 
   /// policy null: nothing was learned yet. [setup]
@@ -60,9 +60,7 @@ class Inference {
   /// The trunk's answer; the caller has seen that it belongs to request(). [loop, rt]
   Step on_features(const FeaturesFrame& features) noexcept;
   /// Stems or head run elsewhere and have not answered yet.
-  bool elsewhere() const noexcept {
-    return stage_ == Stage::encoding || stage_ == Stage::decoding;
-  }
+  bool elsewhere() const noexcept { return stage_ == Stage::encoding || stage_ == Stage::decoding; }
   /// The request has taken too long: it is given up, as a failure of whoever had it. [loop, rt]
   Step expire() noexcept;
   /// Nobody wants the chunk any more. [loop, rt]

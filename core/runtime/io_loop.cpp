@@ -362,6 +362,7 @@ IoLoop::~IoLoop() {
 }
 
 Route* IoLoop::ask(Command command) {
+  const std::lock_guard asking(asking_);
   done_.store(false, std::memory_order_relaxed);
   *commands_.loan() = command;
   commands_.publish();

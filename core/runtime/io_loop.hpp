@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <thread>
 #include <vector>
@@ -41,7 +42,7 @@ struct Route {
       0;  ///< a controller unheard for this long may be replaced by another
 };
 
-/// Threads    Public calls come from the host's set-up, one thread at a time.
+/// Threads    Public calls come from the host's set-up threads and wait for each other.
 class IoLoop {
  public:
   static constexpr std::size_t kMaxRobots = 64;
@@ -76,6 +77,7 @@ class IoLoop {
   Route* ask(Command command);
 
   base::Waker waker_;
+  std::mutex asking_;  // one asker at a time
   base::SpscRing<Command> commands_{4};
   std::atomic<bool> done_{false};
   Route* replaced_ = nullptr;

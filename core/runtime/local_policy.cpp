@@ -109,6 +109,11 @@ Result<void> LocalPolicy::add_input(const PolicyParts& parts, const nn::LayoutEn
   Message why;
   if (const Status status = (*stem)->activate(stem_spec, why); !status.ok())
     return refuse(status.code(), why.text);
+  if (auto added = add_memory(parts.stem_library.state_of(**stem, entry.stem),
+                              "stem:" + entry.sensor + "/" + entry.stem);
+      !added) {
+    return added.error();
+  }
   input.stem = std::move(*stem);
   inputs_.push_back(std::move(input));
   return {};
@@ -134,6 +139,18 @@ Result<void> LocalPolicy::add_head(const PolicyParts& parts) {
                  file_name(parts.bundle) + ": head '" + head_name_ + "': " + why.text};
   }
   head_ = std::move(*head);
+  return add_memory(parts.head_library.state_of(*head_, head_name_), "head:" + head_name_);
+}
+
+Result<void> LocalPolicy::add_memory(Result<State*> state, std::string owner) {
+  if (!state) return state.error();
+  if (*state == nullptr) return {};
+  memories_.push_back(*state);
+  state_.push_back({.owner = std::move(owner),
+                    .version = (*state)->version(),
+                    .size = 0,
+                    .bytes = std::vector<std::byte>(kMaxStateBytes)});
+  converted_.resize(kMaxStateBytes);
   return {};
 }
 
@@ -172,11 +189,40 @@ Outcome LocalPolicy::decode(FeaturesView features, std::span<float> out) noexcep
 }
 
 const PolicyState& LocalPolicy::state() noexcept {
+  for (std::size_t i = 0; i < memories_.size(); ++i) {
+    auto& part = state_[i];
+    std::uint32_t size = 0;
+    const bool saved = memories_[i]->save(part.bytes, size).ok() && size <= part.bytes.size();
+    part.size = saved ? size : 0;
+  }
   return state_;
 }
 
-StateReport LocalPolicy::restore(const PolicyState&) noexcept {
-  return {};
+StateReport LocalPolicy::restore(const PolicyState& state) noexcept {
+  StateReport report;
+  for (std::size_t i = 0; i < memories_.size(); ++i) {
+    const auto part = std::find_if(state.begin(), state.end(), [&](const PartState& one) {
+      return one.owner == state_[i].owner;
+    });
+    if (part == state.end() || part->size == 0) continue;
+    std::span<const std::byte> bytes(part->bytes.data(), part->size);
+    const bool older = part->version != memories_[i]->version();
+    Status status;
+    if (older) {
+      std::uint32_t size = 0;
+      status = memories_[i]->convert(part->version, bytes, converted_, size, report.why);
+      if (status.ok() && size > converted_.size()) status = Code::bad_data;
+      bytes = {converted_.data(), size};
+    }
+    if (status.ok()) status = memories_[i]->load(bytes, report.why);
+    if (status.ok()) {
+      ++report.carried;
+      report.converted += older;
+    } else {
+      ++report.cold;
+    }
+  }
+  return report;
 }
 
 }  // namespace cambium::runtime

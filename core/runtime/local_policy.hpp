@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "cambium/result.hpp"
+#include "cambium/state.hpp"
 #include "core/nn/bundle.hpp"
 #include "core/nn/stock.hpp"
 #include "core/plugin/embodiment.hpp"
@@ -51,12 +52,15 @@ class LocalPolicy final : public Policy {
   LocalPolicy() = default;
   Result<void> add_input(const PolicyParts& parts, const nn::LayoutEntry& entry);
   Result<void> add_head(const PolicyParts& parts);
+  Result<void> add_memory(Result<State*> state, std::string owner);
 
   std::vector<Input> inputs_;
   std::vector<float> action_tokens_;
   plugin::HeadHandle head_;
   nn::Normaliser action_normaliser_;
-  PolicyState state_;
+  std::vector<State*> memories_;  // of stems and head, those that have one
+  PolicyState state_;             // one entry for each of them
+  std::vector<std::byte> converted_;
 };
 
 }  // namespace cambium::runtime

@@ -34,7 +34,8 @@ std::unique_ptr<Generation> Robot::commit(std::unique_ptr<Generation> next,
   const bool new_body = !current_ || current_->body != next->body;
   if (current_) {
     report.state = next->take_over(*current_);
-    // Whatever is under way belongs to the old generation; its answer will not match and is dropped.
+    // Whatever is under way belongs to the old generation; its answer will not match and is
+    // dropped.
     const Inference& old = current_->inference;
     if (old.under_way() && old.request().lockstep)
       notice(old.request().sequence, Code::stale, "swapped while the chunk was made");
@@ -136,8 +137,7 @@ void Robot::keep_time(const ObservationFrame& frame, bool finite) noexcept {
   last_readable_ = frame.readable;
   credit_ = first ? now.period : std::min(credit_ + gap, 2 * now.period);
   // In lockstep the controller plays a whole chunk before it comes back.
-  const auto ticks =
-      frame.want_chunk && now.inference.policy()
+  const auto ticks = frame.want_chunk && now.inference.policy()
                          ? now.inference.policy()->shape().horizon + kPauseTicks
                          : kPauseTicks;
   if (first || !finite || (gap <= ticks * now.period && !frame.episode_start)) return;
@@ -387,8 +387,8 @@ void Robot::compare() noexcept {
   if (tick == 0 || tick != shadow.chunk_tick() || tick == compared_tick_) return;
   compared_tick_ = tick;
   // Of a chunk that is made anew before it ends, only the rows that are played matter.
-  const std::size_t rows = acting.request().lockstep ? acting.policy()->shape().horizon
-                                                     : current_->replan_every;
+  const std::size_t rows =
+      acting.request().lockstep ? acting.policy()->shape().horizon : current_->replan_every;
   const auto numbers =
       std::min({rows * current_->dof, acting.chunk().size(), shadow.chunk().size()});
   comparison_->add(acting.chunk().first(numbers), shadow.chunk().first(numbers));
@@ -450,8 +450,7 @@ void Robot::notice(std::uint64_t sequence, Code code, const char* text) noexcept
   publish();
 }
 
-OutFrame* Robot::begin(OutFrame::Kind kind, std::uint64_t sequence,
-                       const Generation* of) noexcept {
+OutFrame* Robot::begin(OutFrame::Kind kind, std::uint64_t sequence, const Generation* of) noexcept {
   OutFrame* out = mailbox_.out.loan();
   if (!out) return nullptr;
   out->kind = kind;

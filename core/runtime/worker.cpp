@@ -11,6 +11,7 @@ Worker::~Worker() {
 }
 
 void Worker::ask(Command command) {
+  const std::lock_guard asking(asking_);
   done_.store(false, std::memory_order_relaxed);
   *commands_.loan() = command;
   commands_.publish();
@@ -28,11 +29,29 @@ void Worker::drop(Robot& robot) {
   --robot_count_;
 }
 
-Worker::Commit Worker::commit(Robot& robot, std::unique_ptr<Generation> next) {
-  Commit result;
-  ask({.kind = Command::Kind::commit, .robot = &robot, .generation = &next, .took = &result.took});
-  result.old = std::move(next);
-  return result;
+std::unique_ptr<Generation> Worker::commit(Robot& robot, std::unique_ptr<Generation> next,
+                                           const Probation& probation, CommitReport& report) {
+  ask({.kind = Command::Kind::commit,
+       .robot = &robot,
+       .generation = &next,
+       .probation = probation,
+       .report = &report});
+  return next;
+}
+
+void Worker::shadow(Robot& robot, std::unique_ptr<Generation> next, std::uint32_t ticks,
+                    Comparison& comparison) {
+  ask({.kind = Command::Kind::shadow,
+       .robot = &robot,
+       .generation = &next,
+       .ticks = ticks,
+       .comparison = &comparison});
+}
+
+std::unique_ptr<Generation> Worker::conclude(Robot& robot) {
+  std::unique_ptr<Generation> other;
+  ask({.kind = Command::Kind::conclude, .robot = &robot, .generation = &other});
+  return other;
 }
 
 void Worker::copy_window(Robot& robot, ObservationWindow& into) {
@@ -60,12 +79,16 @@ void Worker::obey(const Command& command) noexcept {
     case Command::Kind::drop:
       std::erase(robots_, command.robot);
       break;
-    case Command::Kind::commit: {
-      const base::Nanoseconds begin = base::monotonic_ns();
-      *command.generation = command.robot->commit(std::move(*command.generation));
-      *command.took = base::monotonic_ns() - begin;
+    case Command::Kind::commit:
+      *command.generation =
+          command.robot->commit(std::move(*command.generation), command.probation, *command.report);
       break;
-    }
+    case Command::Kind::shadow:
+      command.robot->shadow(std::move(*command.generation), command.ticks, *command.comparison);
+      break;
+    case Command::Kind::conclude:
+      *command.generation = command.robot->conclude();
+      break;
     case Command::Kind::copy_window:
       if (command.robot->generation())
         command.window->take_over(command.robot->generation()->window);

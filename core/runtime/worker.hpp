@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <thread>
 #include <vector>
@@ -15,9 +16,8 @@
 
 namespace cambium::runtime {
 
-/// Threads    The public calls come from one thread at a time (the host's set-up); each returns
-/// when the worker has done
-///            what was asked, between two messages of the robot.
+/// Threads    The public calls come from the host's set-up threads and wait for each other; each
+///            returns when the worker has done what was asked, between two messages of the robot.
 /// Real time  The thread allocates nothing and takes no lock; it sleeps on its waker.
 class Worker {
  public:
@@ -37,27 +37,34 @@ class Worker {
   /// Returns when the worker will never touch the robot again. [setup]
   void drop(Robot& robot);
 
-  struct Commit {
-    std::unique_ptr<Generation> old;
-    base::Nanoseconds took = 0;  ///< between two ticks: what the robot could have noticed
-  };
-  /// Swaps the robot's generation. [setup]
-  Commit commit(Robot& robot, std::unique_ptr<Generation> next);
+  /// Robot::commit(); returns the old generation, unless it is kept for the probation. [setup]
+  std::unique_ptr<Generation> commit(Robot& robot, std::unique_ptr<Generation> next,
+                                     const Probation& probation, CommitReport& report);
+  /// Robot::shadow(). [setup]
+  void shadow(Robot& robot, std::unique_ptr<Generation> next, std::uint32_t ticks,
+              Comparison& comparison);
+  /// Robot::conclude(). [setup]
+  std::unique_ptr<Generation> conclude(Robot& robot);
   /// Copies the robot's current window into `into` (as far as the sensors agree). [setup]
   void copy_window(Robot& robot, ObservationWindow& into);
 
   /// Tells the worker that there is something in a mailbox. [io, rt]
   void wake() noexcept { waker_.wake(); }
+  /// For a policy elsewhere: an eventfd that wakes the worker.
+  int wake_descriptor() const noexcept { return waker_.descriptor(); }
   std::size_t robot_count() const noexcept { return robot_count_; }
 
  private:
   struct Command {
-    enum class Kind : std::uint8_t { adopt, drop, commit, copy_window, stop };
+    enum class Kind : std::uint8_t { adopt, drop, commit, shadow, conclude, copy_window, stop };
     Kind kind = Kind::stop;
     Robot* robot = nullptr;
-    std::unique_ptr<Generation>* generation = nullptr;  // in: next; out: old
+    std::unique_ptr<Generation>* generation = nullptr;  // in: next; out: the one that is left over
+    Probation probation = {};
+    CommitReport* report = nullptr;
+    std::uint32_t ticks = 0;
+    Comparison* comparison = nullptr;
     ObservationWindow* window = nullptr;
-    base::Nanoseconds* took = nullptr;
   };
 
   void run() noexcept;
@@ -67,6 +74,7 @@ class Worker {
   static constexpr std::size_t kMaxRobots = 64;
 
   base::Waker waker_;
+  std::mutex asking_;                    // one asker at a time
   base::SpscRing<Command> commands_{4};  // set-up -> worker; the asker waits, so it never fills
   std::vector<Robot*> robots_;           // the worker's own; capacity is reserved
   std::size_t robot_count_ = 0;          // the set-up side's count

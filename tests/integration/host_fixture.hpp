@@ -45,6 +45,7 @@ class HostTest : public testing::Test {
     left.replan_every = 2;
     left.gate.max_observation_age = 10s;  // a loaded machine is not what is tested here
     left.observation_timeout = 200ms;
+    left.swap.probation = 0;  // a robot that nobody drives cannot prove anything
     config_.robots = {left};
   }
 

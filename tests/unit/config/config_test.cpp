@@ -159,7 +159,7 @@ INSTANTIATE_TEST_SUITE_P(
         Mistake{"count_too_small", "[trunk]\nqueue = 0\n",
                 "2:9: key 'queue' in [trunk]: 0, expected an integer from 1 to 4096"},
         Mistake{"count_too_large", "[host]\nworkers = 99999999999\n",
-                "2:11: key 'workers' in [host]: 99999999999, expected an integer from 1 to 64"},
+                "2:11: key 'workers' in [host]: 99999999999, expected an integer from 0 to 64"},
         Mistake{"never_replans", "[[robot]]\nname='a'\nplugin='p'\nreplan_every = 0\n",
                 "4:16: key 'replan_every' in [[robot]]: 0, expected an integer from 1 to 1000"},
         Mistake{"real_too_large", "[[robot]]\nname='a'\nplugin='p'\ngate.velocity_scale = 1.5\n",
@@ -215,9 +215,9 @@ INSTANTIATE_TEST_SUITE_P(
 
 TEST(Config, TellsAllMistakesOfAFileInItsOrder) {
   EXPECT_EQ(
-      mistakes("[host]\nworkers = 0\nrealtme = 'off'\n[[robot]]\nplugin = 7\n[trunk]\nqueue "
+      mistakes("[host]\nworkers = 65\nrealtme = 'off'\n[[robot]]\nplugin = 7\n[trunk]\nqueue "
                "= -1\n"),
-      "/etc/cambium.toml:2:11: key 'workers' in [host]: 0, expected an integer from 1 to 64\n"
+      "/etc/cambium.toml:2:11: key 'workers' in [host]: 65, expected an integer from 0 to 64\n"
       "/etc/cambium.toml:3:1: key 'realtme' in [host]: unknown (did you mean 'realtime'?)\n"
       "/etc/cambium.toml:4:1: key 'name' in [[robot]]: missing, expected a name for this "
       "robot\n"

@@ -22,7 +22,8 @@ class RobotTest : public testing::Test {
   }
 
   void commit(const test::ToyBundle& toy, const char* library_file, std::uint64_t number) {
-    robot_.commit(make(toy, library_file, number));
+    CommitReport report;
+    robot_.commit(make(toy, library_file, number), {}, report);
   }
 
   std::unique_ptr<Generation> make(const test::ToyBundle& toy, const char* library_file,
@@ -35,11 +36,11 @@ class RobotTest : public testing::Test {
     if (!stock || !bundle || !library) throw std::runtime_error("the toy files do not open");
     const auto body = (*library)->embodiment();
     auto policy = LocalPolicy::make({.embodiment = *body,
-                                .stock = *stock,
-                                .bundle = *bundle,
-                                .stem_library = **library,
-                                .head_library = **library,
-                                .head = {}});
+                                     .stock = *stock,
+                                     .bundle = *bundle,
+                                     .stem_library = **library,
+                                     .head_library = **library,
+                                     .head = {}});
     if (!policy) throw std::runtime_error(policy.error().message);
     const auto limits = limits_of(*body);
     const std::vector<std::uint32_t> sizes = {2, 3};
@@ -51,12 +52,11 @@ class RobotTest : public testing::Test {
                        .period = 10 * base::kMillisecond,
                        .max_observation_age = base::kSecond,
                        .replan_every = 4,
-                       .policy = std::move(*policy),
+                       .inference = Inference(std::move(*policy)),
                        .window = ObservationWindow(sizes, 1),
                        .player = ChunkPlayer(test::kToyHorizon, 2),
                        .gate = SafetyGate(limits, ActionKind::joint_velocity, {}),
                        .ladder = FallbackLadder(limits, {}, ActionKind::joint_velocity, 0.01, {}),
-                       .chunk = std::vector<float>(test::kToyHorizon * 2),
                        .safe_position = std::vector<float>(2),
                        .lockstep = {.velocity = std::vector<double>(test::kToyHorizon * 2),
                                     .target = std::vector<double>(test::kToyHorizon * 2),
@@ -235,6 +235,7 @@ TEST_F(RobotTest, GoesOnWithTheOldChunkAfterASwapUntilTheNewGenerationSpeaks) {
 // thread allocates.
 TEST_F(RobotTest, AllocatesNothingAfterActivation) {
   auto next_generation = make({.trunk_id = trunk_id_}, TOY_ARM_2, 2);
+  CommitReport report;
   test::MallocGuard guard;
   if (!test::MallocGuard::works()) GTEST_SKIP() << "this build's allocator cannot be counted";
   for (int i = 0; i < 100; ++i) {
@@ -248,7 +249,7 @@ TEST_F(RobotTest, AllocatesNothingAfterActivation) {
     }
     if (i == 50) observe(std::numeric_limits<float>::quiet_NaN());
     if (i == 60) observe(0, 7);
-    if (i == 79) next_generation = robot_.commit(std::move(next_generation));
+    if (i == 79) next_generation = robot_.commit(std::move(next_generation), {}, report);
   }
   EXPECT_EQ(guard.allocations(), 0U);
   EXPECT_GT(robot_.counters().chunks.load(), 20U);

@@ -1,0 +1,115 @@
+#include "core/runtime/admin_json.hpp"
+
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+namespace cambium::runtime {
+namespace {
+
+using nlohmann::json;
+
+std::string sentence_of(const SwapReport& report) {
+  switch (report.end) {
+    case SwapStage::refused:
+      return fmt::format("{}; generation {} goes on", report.reason, report.generation);
+    case SwapStage::rolled_back:
+      return fmt::format("{}; generation {} is the old one again", report.reason,
+                         report.generation);
+    case SwapStage::rehearsed:
+      return fmt::format("robot '{}': rehearsed, {} would be swapped; nothing has moved",
+                         report.robot, report.kind);
+    default:
+      break;
+  }
+  const std::string what = report.kind == "reload"     ? "read again, nothing has changed"
+                           : report.kind == "rollback" ? "went back"
+                                                       : report.kind + " swapped";
+  const auto id = [](const std::string& trunk) { return trunk.substr(0, 16); };
+  const std::string trunk =
+      report.trunk_id_before.empty() ? "the trunk is not there"
+      : report.trunk_id_before == report.trunk_id_after
+          ? "trunk " + id(report.trunk_id_before) + " before and after"
+          : fmt::format("trunk {} before, {} after", id(report.trunk_id_before),
+                        id(report.trunk_id_after));
+  std::string text = fmt::format("robot '{}': {}, generation {}; {}", report.robot, what,
+                                 report.generation, trunk);
+  if (report.probation != 0)
+    text += fmt::format("; stood {} of {} ticks on probation", report.proved, report.probation);
+  if (!report.state.empty()) text += "; state: " + report.state;
+  return text;
+}
+
+}  // namespace
+
+json json_of(const RobotStatus& robot) {
+  return {{"name", robot.name},
+          {"embodiment", robot.embodiment},
+          {"dof", robot.dof},
+          {"generation", robot.generation},
+          {"drive", robot.drive},
+          {"reason", robot.reason},
+          {"controller", robot.controller},
+          {"isolated", robot.isolated},
+          {"swapping", robot.swapping},
+          {"ticks", robot.ticks},
+          {"policy_ticks", robot.policy_ticks},
+          {"missed", robot.missed},
+          {"limited", robot.limited},
+          {"refused", robot.refused},
+          {"requests", robot.requests},
+          {"chunks", robot.chunks},
+          {"late_chunks", robot.late_chunks},
+          {"tick_us_p50", robot.tick_us_p50},
+          {"tick_us_p99", robot.tick_us_p99},
+          {"plugin", robot.plugin},
+          {"plugin_version", robot.plugin_version},
+          {"head", robot.head},
+          {"head_version", robot.head_version},
+          {"bundle", robot.bundle}};
+}
+
+json json_of(const SwapReport& report) {
+  json object{{"robot", report.robot},
+              {"kind", report.kind},
+              {"ok", report.code == Code::ok},
+              {"end", to_string(report.end)},
+              {"code", to_string(report.code)},
+              {"reason", report.reason},
+              {"from", report.from},
+              {"generation", report.generation},
+              {"commit_us", report.commit_us},
+              {"prepare_ms", report.prepare_ms},
+              {"total_ms", report.total_ms},
+              {"time_s", report.time_s},
+              {"warm_up", report.warm_up},
+              {"state", report.state},
+              {"probation", report.probation},
+              {"proved", report.proved},
+              {"trunk_id_before", report.trunk_id_before},
+              {"trunk_id_after", report.trunk_id_after},
+              {"shadow", {{"rows", report.shadow_rows}, {"joints", json::array()}}}};
+  if (report.code != Code::ok) object["error"] = report.reason;
+  for (const auto& joint : report.differences) {
+    object["shadow"]["joints"].push_back({{"joint", joint.joint},
+                                          {"unit", joint.unit},
+                                          {"mean", joint.mean},
+                                          {"max", joint.largest},
+                                          {"bound", joint.bound}});
+  }
+  return object;
+}
+
+std::string text_of(const SwapReport& report) {
+  std::string text;
+  if (!report.differences.empty()) {
+    text = fmt::format("{:<16} {:>10} {:>10} {:>10}  old against new, {} actions\n", "joint",
+                       "mean", "max", "allowed", report.shadow_rows);
+    for (const auto& joint : report.differences)
+      text += fmt::format("{:<16} {:>10.4g} {:>10.4g} {:>10.4g}  {}\n", joint.joint, joint.mean,
+                          joint.largest, joint.bound, joint.unit);
+  }
+  return text + sentence_of(report);
+}
+
+}  // namespace cambium::runtime

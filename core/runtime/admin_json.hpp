@@ -1,0 +1,18 @@
+// core/runtime/admin_json.hpp: what the admin desk tells, for programs and for people.
+#pragma once
+
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+
+#include "core/runtime/host.hpp"
+
+namespace cambium::runtime {
+
+/// One object; every field of the struct by its name, enumerations as their words. [any]
+nlohmann::json json_of(const RobotStatus& robot);
+nlohmann::json json_of(const SwapReport& report);
+
+/// What a swap did, in a sentence; after a shadow also a table of the differences. [any]
+std::string text_of(const SwapReport& report);
+
+}  // namespace cambium::runtime

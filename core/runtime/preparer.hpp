@@ -1,0 +1,48 @@
+// core/runtime/preparer.hpp: makes the next generation of a robot beside the running one: opens,
+// checks, creates, warms up. Whatever fails, nothing has moved.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "cambium/result.hpp"
+#include "core/config/config.hpp"
+#include "core/nn/stock.hpp"
+#include "core/runtime/installed.hpp"
+#include "core/transport/socket.hpp"
+
+namespace cambium::runtime {
+
+class Robot;
+class Worker;
+
+/// Threads    prepare() may run on several set-up threads at once.
+class Preparer {
+ public:
+  /// All borrowed. `stock` null: only robots without a bundle. trunk_alive: whether to ask it.
+  /// [setup]
+  Preparer(const config::Config& config, transport::Context& context, const nn::Stock* stock,
+           std::function<bool()> trunk_alive)
+      : config_(config), context_(context), stock_(stock), trunk_alive_(std::move(trunk_alive)) {}
+
+  /// `robot` on `worker`: if it has a generation already, the new one is tried on its last real
+  /// observations. The sentence of an error names the robot. [setup]
+  Result<Prepared> prepare(const config::RobotConfig& wanted, Worker& worker, Robot& robot) const;
+
+ private:
+  struct Made;
+  Result<Made> make_here(const config::RobotConfig& wanted) const;
+  Result<Made> make_elsewhere(const config::RobotConfig& wanted, const Worker& worker) const;
+  Result<std::unique_ptr<Generation>> make_generation(const config::RobotConfig& wanted,
+                                                      Made& made) const;
+  Result<std::string> warm_up(Generation& next, const plugin::Embodiment& body, Worker& worker,
+                              Robot& robot) const;
+
+  const config::Config& config_;
+  transport::Context& context_;
+  const nn::Stock* stock_;
+  std::function<bool()> trunk_alive_;
+};
+
+}  // namespace cambium::runtime

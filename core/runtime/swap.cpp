@@ -1,0 +1,319 @@
+#include "core/runtime/swap.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <thread>
+#include <utility>
+
+#include "core/runtime/welcome.hpp"
+
+namespace cambium::runtime {
+namespace {
+
+constexpr std::size_t kHistory = 100;
+constexpr base::Nanoseconds kPatience = 2 * base::kSecond;  // beyond what a trial needs
+constexpr auto kLook = std::chrono::milliseconds(1);
+
+double milliseconds_since(base::Nanoseconds begin) {
+  return static_cast<double>(base::monotonic_ns() - begin) * 1e-6;
+}
+
+config::RobotConfig changed(config::RobotConfig config, const SwapRequest& request) {
+  if (request.plugin && *request.plugin != config.plugin) {
+    config.plugin = *request.plugin;
+    config.embodiment.clear();  // another library, another embodiment
+  }
+  if (request.embodiment) config.embodiment = *request.embodiment;
+  if (request.stem_plugin) config.stem_plugin = *request.stem_plugin;
+  if (request.head_plugin) config.head_plugin = *request.head_plugin;
+  if (request.head) config.head = *request.head;
+  if (request.bundle) config.bundle = *request.bundle;
+  return config;
+}
+
+// Told by contents, not by paths: a rebuilt library keeps its name.
+std::string kind_of(const Installed& old, const Installed& next) {
+  if (!plugin::same_body(old.body, next.body)) return "embodiment";
+  if (old.plugin_sha != next.plugin_sha) return "plugin";
+  if (old.stem_sha != next.stem_sha) return "stem";
+  if (old.head_sha != next.head_sha || old.config.head != next.config.head) return "head";
+  if (old.bundle_sha != next.bundle_sha) return "weights";
+  return "reload";
+}
+
+std::string sentence_of(const StateReport& state) {
+  if (state.carried + state.cold == 0) return "";
+  std::string text = fmt::format("{} carried over", state.carried);
+  if (state.converted != 0) text += fmt::format(", {} converted", state.converted);
+  if (state.cold != 0) text += fmt::format(", {} started anew: {}", state.cold, state.why.text);
+  return text;
+}
+
+// What a difference is measured by: the velocity limit, or for positions the joint's range.
+double span_of(const plugin::Embodiment& body, std::size_t joint) {
+  const auto& j = body.joints[joint];
+  return body.action == ActionKind::joint_velocity ? j.velocity_max
+                                                   : j.position_max - j.position_min;
+}
+
+std::string unit_of(const plugin::Embodiment& body, std::size_t joint) {
+  const std::string unit = body.joints[joint].kind == JointKind::revolute ? "rad" : "m";
+  return body.action == ActionKind::joint_velocity ? unit + "/s" : unit;
+}
+
+}  // namespace
+
+Swap::Swap(RobotSlot& slot, const Means& means, const SwapRequest& request)
+    : slot_(slot), means_(means), wanted_(changed(slot.now.config, request)) {
+  const auto& defaults = slot.now.config.swap;
+  plan_ = {.shadow = request.shadow.value_or(defaults.shadow),
+           .probation = request.probation.value_or(defaults.probation),
+           .dry_run = request.dry_run};
+  shadow_bound_ = request.shadow_bound.value_or(defaults.shadow_bound);
+  report_.robot = slot.robot->name();
+  report_.from = report_.generation =
+      slot.robot->counters().generation.load(std::memory_order_relaxed);
+}
+
+SwapReport Swap::run() {
+  const base::Nanoseconds began = base::monotonic_ns();
+  report_.trunk_id_before = means_.trunk_id();
+  while (!is_end(stage_)) {
+    {
+      const std::lock_guard lock(slot_.table);
+      slot_.stage = stage_;
+    }
+    stage_ = next(stage_, step(), plan_);
+  }
+  report_.end = stage_;
+  report_.trunk_id_after = means_.trunk_id();
+  report_.total_ms = milliseconds_since(began);
+  report_.time_s = std::chrono::duration_cast<std::chrono::seconds>(
+                       std::chrono::system_clock::now().time_since_epoch())
+                       .count();
+  const std::lock_guard lock(slot_.table);
+  slot_.stage = stage_;
+  if (slot_.history.size() == kHistory) slot_.history.pop_front();
+  slot_.history.push_back(report_);
+  return report_;
+}
+
+SwapReport Swap::first(RobotSlot& slot, const Means& means, Prepared prepared) {
+  Swap swap(slot, means, {});
+  swap.plan_ = {};
+  swap.report_.kind = "embodiment";
+  swap.report_.warm_up = prepared.warm_up;
+  swap.next_ = std::move(prepared);
+  swap.stage_ = SwapStage::commit;
+  return swap.run();
+}
+
+SwapReport Swap::back(RobotSlot& slot, const Means& means) {
+  Swap swap(slot, means, {});
+  swap.plan_ = {};
+  swap.report_.kind = "rollback";
+  if (!slot.previous) {
+    swap.fail(Code::unavailable,
+              fmt::format("robot '{}' has no generation to go back to", slot.robot->name()));
+    swap.stage_ = SwapStage::refused;
+  } else {
+    swap.next_ = std::exchange(slot.previous, std::nullopt);
+    swap.report_.warm_up = "it has acted before";
+    swap.stage_ = SwapStage::commit;
+  }
+  return swap.run();
+}
+
+bool Swap::step() {
+  switch (stage_) {
+    case SwapStage::prepare:
+      return prepare();
+    case SwapStage::shadow:
+      return shadow();
+    case SwapStage::commit:
+      return commit();
+    case SwapStage::probation:
+      return prove();
+    case SwapStage::rollback:
+      roll_back();
+      return true;
+    case SwapStage::retire:
+      retire();
+      return true;
+    default:
+      return true;
+  }
+}
+
+bool Swap::fail(Code code, std::string reason) {
+  report_.code = code;
+  report_.reason = std::move(reason);
+  return false;
+}
+
+bool Swap::prepare() {
+  const base::Nanoseconds began = base::monotonic_ns();
+  auto prepared = means_.preparer.prepare(wanted_, *slot_.worker, *slot_.robot);
+  report_.prepare_ms = milliseconds_since(began);
+  if (!prepared) return fail(prepared.error().code, prepared.error().message);
+  report_.kind = kind_of(slot_.now, prepared->parts);
+  report_.warm_up = prepared->warm_up;
+  if (plan_.shadow != 0) {
+    const auto refuse = [&](const char* why) {
+      return fail(Code::incompatible, fmt::format("robot '{}': no shadow: {}", report_.robot, why));
+    };
+    if (report_.kind == "embodiment") return refuse("the new generation has another embodiment");
+    if (!prepared->generation->inference.policy()) return refuse("it would have no bundle");
+    if (!slot_.robot->generation()->inference.policy())
+      return refuse("the running generation has no bundle");
+  }
+  next_ = std::move(*prepared);
+  return true;
+}
+
+// Looks every millisecond: a robot's thread must not be bothered with waking anybody. Ends early if
+// nothing can come any more: no controller, or the host ends.
+Trial::State Swap::wait_for_trial(std::uint32_t ticks) {
+  const auto& robot = *slot_.robot;
+  const base::Nanoseconds silent_after =
+      slot_.now.config.observation_timeout.count() * base::kMillisecond;
+  const base::Nanoseconds began = base::monotonic_ns();
+  const base::Nanoseconds until =
+      began + kPatience +
+      2 * ticks * static_cast<base::Nanoseconds>(1e9 / slot_.now.body.control_hz);
+  for (;;) {
+    const Trial::State state = robot.trial().state.load(std::memory_order_acquire);
+    const base::Nanoseconds now = base::monotonic_ns();
+    const base::Nanoseconds heard =
+        slot_.robot->counters().last_heard.load(std::memory_order_relaxed);
+    const bool silent = now - std::max(heard, began) > silent_after;
+    if (state != Trial::State::running || silent || now > until || means_.give_up()) return state;
+    std::this_thread::sleep_for(kLook);
+  }
+}
+
+bool Swap::shadow() {
+  Comparison comparison(static_cast<std::uint32_t>(next_->parts.body.dof()));
+  slot_.worker->shadow(*slot_.robot, std::move(next_->generation), plan_.shadow, comparison);
+  const Trial::State state = wait_for_trial(plan_.shadow);
+  next_->generation = slot_.worker->conclude(*slot_.robot);
+  const auto& trial = slot_.robot->trial();
+  if (state == Trial::State::failed) {
+    return fail(trial.code, fmt::format("robot '{}': the shadow failed: {}", report_.robot,
+                                        static_cast<const char*>(trial.what)));
+  }
+  if (state == Trial::State::running) {
+    return fail(Code::unavailable,
+                fmt::format("robot '{}': the shadow saw {} of {} ticks: the controller is silent",
+                            report_.robot, plan_.shadow - trial.ticks_left.load(), plan_.shadow));
+  }
+  return judge(comparison);
+}
+
+bool Swap::judge(const Comparison& comparison) {
+  const auto& body = next_->parts.body;
+  report_.shadow_rows = comparison.rows();
+  if (comparison.rows() == 0) {
+    return fail(Code::unavailable,
+                fmt::format("robot '{}': no chunks to compare in {} ticks; is the trunk there?",
+                            report_.robot, plan_.shadow));
+  }
+  std::size_t worst = 0;
+  const auto share = [&](std::size_t j) { return comparison.largest(j) / span_of(body, j); };
+  for (std::size_t j = 0; j < body.dof(); ++j) {
+    report_.differences.push_back({.joint = body.joints[j].name,
+                                   .unit = unit_of(body, j),
+                                   .mean = comparison.mean(j),
+                                   .largest = comparison.largest(j),
+                                   .bound = shadow_bound_ * span_of(body, j)});
+    if (share(j) > share(worst)) worst = j;
+  }
+  const auto& most = report_.differences[worst];
+  if (most.largest <= most.bound) return true;
+  return fail(
+      Code::limit,
+      fmt::format("robot '{}': joint '{}' would move up to {:.4g} {} differently, allowed "
+                  "are {:.4g} (shadow_bound = {:g})",
+                  report_.robot, most.joint, most.largest, most.unit, most.bound, shadow_bound_));
+}
+
+bool Swap::commit() {
+  const bool first = slot_.robot->generation() == nullptr;
+  Generation& next = *next_->generation;
+  if (report_.kind != "rollback") {
+    const bool same = !first && plugin::same_body(slot_.now.body, next_->parts.body);
+    next.body = same ? slot_.robot->generation()->body : 0;
+  }
+  CommitReport done;
+  auto old = slot_.worker->commit(
+      *slot_.robot, std::move(next_->generation),
+      {.ticks = plan_.probation, .limit_ticks = slot_.now.config.swap.limit_ticks}, done);
+  announce(next_->parts, done.generation, done.body);
+  {
+    const std::lock_guard lock(slot_.table);
+    std::swap(slot_.now, next_->parts);
+  }
+  old_ = Prepared{.parts = std::move(next_->parts), .generation = std::move(old), .warm_up = {}};
+  next_.reset();
+  report_.generation = done.generation;
+  report_.commit_us = static_cast<double>(done.took) * 1e-3;
+  report_.state = sentence_of(done.state);
+  if (first) old_.reset();
+  return true;
+}
+
+bool Swap::prove() {
+  const Trial::State state = wait_for_trial(plan_.probation);
+  old_->generation = slot_.worker->conclude(*slot_.robot);
+  const auto& trial = slot_.robot->trial();
+  report_.probation = plan_.probation;
+  report_.proved = plan_.probation - trial.ticks_left.load(std::memory_order_relaxed);
+  // It may have failed between the last look and the end.
+  if (state == Trial::State::failed || trial.code != Code::ok) {
+    return fail(trial.code, fmt::format("robot '{}': taken back after {} ticks: {}", report_.robot,
+                                        report_.proved, static_cast<const char*>(trial.what)));
+  }
+  if (state == Trial::State::running) {
+    report_.reason = fmt::format(
+        "robot '{}': on probation for {} of {} ticks only: {}", report_.robot, report_.proved,
+        plan_.probation,
+        report_.proved == 0 ? "the policy never drove" : "the policy did not drive in the others");
+  }
+  return true;
+}
+
+// The robot has long gone back by itself; what is left is to tell controllers and to keep the
+// books.
+void Swap::roll_back() {
+  {
+    const std::lock_guard lock(slot_.table);
+    std::swap(slot_.now, old_->parts);
+  }
+  const auto* current = slot_.robot->generation();
+  announce(slot_.now, current->number, current->body);
+  report_.generation = current->number;
+  old_.reset();  // the one that failed
+}
+
+// Kept for a rollback; the one before it goes now, on this thread.
+void Swap::retire() {
+  if (old_) slot_.previous = std::move(old_);
+}
+
+void Swap::announce(const Installed& parts, std::uint64_t number, std::uint64_t body) {
+  auto& robot = *slot_.robot;
+  means_.io.set_route(
+      robot.id(),
+      std::make_unique<Route>(Route{
+          .robot = robot.name(),
+          .embodiment = parts.body.name,
+          .body = body,
+          .actor = &robot,
+          .worker = slot_.worker,
+          .welcome = welcome(robot.id(), robot.name(), parts.body, number, body, parts.horizon),
+          .silent_after = parts.config.observation_timeout.count() * base::kMillisecond}));
+}
+
+}  // namespace cambium::runtime

@@ -1,0 +1,128 @@
+// core/runtime/swap.hpp: one swap of one robot, from the request to its end.
+#pragma once
+
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/runtime/comparison.hpp"
+#include "core/runtime/installed.hpp"
+#include "core/runtime/io_loop.hpp"
+#include "core/runtime/preparer.hpp"
+#include "core/runtime/robot.hpp"
+#include "core/runtime/swap_stage.hpp"
+#include "core/runtime/worker.hpp"
+
+namespace cambium::runtime {
+
+/// What a swap changes; what is not given stays as it is, and is read again from its file.
+struct SwapRequest {
+  std::string robot;
+  std::optional<std::filesystem::path> plugin, stem_plugin, head_plugin, bundle;
+  std::optional<std::string> head, embodiment;
+  /// Else as the robot's [robot.swap] says.
+  std::optional<std::uint32_t> shadow, probation;
+  std::optional<double> shadow_bound;
+  bool dry_run = false;
+  bool wait = true;  ///< for a swap of the robot that is under way; else `busy`
+};
+
+/// How far two generations differ in one joint, in the unit of the action.
+struct JointDifference {
+  std::string joint;
+  std::string unit;
+  double mean = 0, largest = 0;
+  double bound = 0;  ///< the largest that is let through
+};
+
+/// What a swap did, or why it did not.
+struct SwapReport {
+  std::string robot;
+  std::string kind;  ///< "embodiment", "plugin", "stem", "head", "weights", "rollback", or "reload"
+                     ///< if only the files' contents were read again
+  SwapStage end = SwapStage::refused;
+  Code code = Code::ok;  ///< ok: the new generation acts, or would
+  std::string reason;    ///< one sentence; empty if code is ok and there is nothing to add
+  std::uint64_t from = 0, generation = 0;  ///< before and after
+  double commit_us = 0;                    ///< between two ticks, on the robot's thread
+  double prepare_ms = 0, total_ms = 0;
+  std::int64_t time_s = 0;  ///< when it ended, seconds since 1970
+  std::string trunk_id_before,
+      trunk_id_after;   ///< as the running trunk says; empty: it was not there
+  std::string warm_up;  ///< how the new generation was tried before it was let near the robot
+  std::string state;    ///< what became of what the stems and the head remembered
+  std::uint64_t shadow_rows = 0;             ///< actions that were compared
+  std::vector<JointDifference> differences;  ///< of a shadow
+  std::uint32_t probation = 0, proved = 0;   ///< ticks asked for and stood
+
+  bool ok() const noexcept { return code == Code::ok; }
+};
+
+/// A robot as the host keeps it.
+struct RobotSlot {
+  std::unique_ptr<Worker> own_worker;  ///< null: it shares one
+  Worker* worker = nullptr;
+  std::unique_ptr<Robot> robot;
+
+  std::mutex changing;               ///< held through a swap: one at a time
+  bool removed = false;              ///< guarded by `changing`
+  std::optional<Prepared> previous;  ///< guarded by `changing`: what rollback goes to
+
+  std::mutex table;                      ///< guards what follows; held for moments only
+  Installed now;                         ///< written only with `changing` held too
+  SwapStage stage = SwapStage::swapped;  ///< of the swap under way
+  std::deque<SwapReport> history;        ///< the last swaps, oldest first
+};
+
+/// Runs the machine of swap_stage.hpp over one slot. The caller holds `slot.changing`.
+class Swap {
+ public:
+  /// What a swap needs of the host; borrowed.
+  struct Means {
+    const Preparer& preparer;
+    IoLoop& io;
+    std::function<std::string()> trunk_id;
+    std::function<bool()> give_up;  ///< the host ends: nothing is waited for any more
+  };
+
+  Swap(RobotSlot& slot, const Means& means, const SwapRequest& request);
+
+  /// To its end; records it in the slot's history. [setup]
+  SwapReport run();
+  /// The first generation of a robot: no old one, so neither shadow nor probation. [setup]
+  static SwapReport first(RobotSlot& slot, const Means& means, Prepared prepared);
+  /// Back to the generation before, which has been kept as it was. [setup]
+  static SwapReport back(RobotSlot& slot, const Means& means);
+
+ private:
+  bool step();
+  bool prepare();
+  bool shadow();
+  bool commit();
+  bool prove();
+  void roll_back();
+  void retire();
+  bool judge(const Comparison& comparison);
+  bool fail(Code code, std::string reason);
+  Trial::State wait_for_trial(std::uint32_t ticks);
+  void announce(const Installed& parts, std::uint64_t number, std::uint64_t body);
+
+  RobotSlot& slot_;
+  const Means& means_;
+  config::RobotConfig wanted_;
+  SwapPlan plan_;
+  double shadow_bound_ = 0;
+  SwapStage stage_ = SwapStage::prepare;
+  SwapReport report_;
+  std::optional<Prepared> next_;  // until it acts
+  std::optional<Prepared> old_;   // once the new one acts
+};
+
+}  // namespace cambium::runtime
