@@ -227,7 +227,7 @@ Result<Embodiment> PluginLibrary::embodiment(std::string_view name) const {
   if (name.empty() && names.size() == 1) name = names.front();
   const auto spec = make<RobotSpec>(kEmbodimentInterface, "embodiment", name);
   if (!spec) return spec.error();
-  auto copy = copy_embodiment(**spec);
+  auto copy = copy_embodiment(**spec, entry_->abi_minor);
   if (!copy)
     return Error{copy.error().code,
                  fmt::format("plugin '{}': {}", file_.string(), copy.error().message)};
