@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <exception>
 #include <mutex>
+#include <span>
 #include <system_error>
 
 #include "abi/plugin.hpp"
@@ -57,6 +58,25 @@ std::string loader_text(const std::exception& error) {
   return all.substr(begin + kBefore.size(), end - begin - kBefore.size());
 }
 
+/// A state belongs to a stem or head of the same library; a slip of the pen would lose it silently.
+Result<void> check_abilities(const cambium_plugin_entry& entry, std::string_view file) {
+  const std::span exports(entry.exports, entry.export_count);
+  std::vector<std::string> owners;
+  for (const cambium_export& one : exports) {
+    if (std::string_view(one.interface_id) == kStemInterface)
+      owners.push_back(std::string("stem:") + one.name);
+    if (std::string_view(one.interface_id) == kHeadInterface)
+      owners.push_back(std::string("head:") + one.name);
+  }
+  for (const cambium_export& one : exports)
+    if (std::string_view(one.interface_id) == kStateInterface &&
+        std::find(owners.begin(), owners.end(), one.name) == owners.end())
+      return Error{Code::bad_data,
+                   fmt::format("plugin '{}': exports the state of '{}', but no such stem or head{}",
+                               file, one.name, base::did_you_mean(one.name, owners))};
+  return {};
+}
+
 Result<void> check_exports(const cambium_plugin_entry& entry, std::string_view file) {
   const auto bad = [&](std::string what) -> Result<void> {
     return Error{Code::bad_data, fmt::format("plugin '{}': {}", file, what)};
@@ -85,7 +105,7 @@ Result<void> check_exports(const cambium_plugin_entry& entry, std::string_view f
         return bad(fmt::format("exports {} and {} are both '{}' ({}); names must differ", j, i,
                                one.name, one.interface_id));
   }
-  return {};
+  return check_abilities(entry, file);
 }
 
 }  // namespace
@@ -132,12 +152,13 @@ Result<const cambium_export*> PluginLibrary::find(const char* interface_id, std:
                                            name, base::did_you_mean(name, names))};
 }
 
-Result<void*> PluginLibrary::create(const cambium_export& exported) const {
+/// `of`: the object whose ability is asked for.
+Result<void*> PluginLibrary::create(const cambium_export& exported, void* of) const {
   const auto refuse = [&](Code code, std::string_view what) {
     return Error{code, fmt::format("plugin '{}': creating '{}' ({}) {}", file_.string(),
                                    exported.name, exported.interface_id, what)};
   };
-  void* object = nullptr;
+  void* object = of;
   std::uint32_t code = 0;
   try {
     code = exported.create(host_, &object);
@@ -150,7 +171,7 @@ Result<void*> PluginLibrary::create(const cambium_export& exported) const {
   if (code != 0)
     return refuse(static_cast<Code>(code),
                   fmt::format("was refused by the plugin: {}", to_string(static_cast<Code>(code))));
-  if (object == nullptr)
+  if (object == nullptr || object == of)
     return refuse(Code::failed, "gave no object although it said ok; its create must set *out");
   return object;
 }
@@ -172,6 +193,24 @@ Result<StemHandle> PluginLibrary::create_stem(std::string_view name) const {
 
 Result<HeadHandle> PluginLibrary::create_head(std::string_view name) const {
   return make<Head>(kHeadInterface, "head", name);
+}
+
+Result<State*> PluginLibrary::state_of(Stem& stem, std::string_view name) const {
+  return find_state(&stem, fmt::format("stem:{}", name));
+}
+
+Result<State*> PluginLibrary::state_of(Head& head, std::string_view name) const {
+  return find_state(&head, fmt::format("head:{}", name));
+}
+
+Result<State*> PluginLibrary::find_state(void* object, std::string_view name) const {
+  for (std::size_t i = 0; i < exports_.size(); ++i) {
+    if (exports_[i].interface_id != kStateInterface || exports_[i].name != name) continue;
+    const auto state = create(entry_->exports[i], object);
+    if (!state) return state.error();
+    return static_cast<State*>(*state);
+  }
+  return static_cast<State*>(nullptr);
 }
 
 Result<Embodiment> PluginLibrary::embodiment(std::string_view name) const {

@@ -11,6 +11,7 @@
 
 #include "abi/plugin.h"
 #include "cambium/result.hpp"
+#include "cambium/state.hpp"
 #include "core/plugin/embodiment.hpp"
 #include "core/plugin/handle.hpp"
 
@@ -57,6 +58,11 @@ class PluginLibrary : public std::enable_shared_from_this<PluginLibrary> {
   /// throws or gives nothing is `failed`. [setup]
   Result<StemHandle> create_stem(std::string_view name) const;
   Result<HeadHandle> create_head(std::string_view name) const;
+  /// What an object that create_stem(name) or create_head(name) of this library gave remembers;
+  /// null if the plugin exports no state for that name. Borrowed: lives and dies with the object.
+  /// [setup]
+  Result<State*> state_of(Stem& stem, std::string_view name) const;
+  Result<State*> state_of(Head& head, std::string_view name) const;
   /// A validated copy of an exported embodiment; empty name: the only one there is. [setup]
   Result<Embodiment> embodiment(std::string_view name = {}) const;
 
@@ -72,7 +78,8 @@ class PluginLibrary : public std::enable_shared_from_this<PluginLibrary> {
                                                      const cambium_host* host);
   Result<const cambium_export*> find(const char* interface_id, std::string_view kind,
                                      std::string_view name) const;
-  Result<void*> create(const cambium_export& exported) const;
+  Result<void*> create(const cambium_export& exported, void* of = nullptr) const;
+  Result<State*> find_state(void* object, std::string_view name) const;
   template <class Interface>
   Result<Handle<Interface>> make(const char* interface_id, std::string_view kind,
                                  std::string_view name) const;

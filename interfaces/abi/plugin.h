@@ -20,15 +20,18 @@ typedef struct cambium_host {
   void (*log)(const struct cambium_host* host, uint32_t level, const char* text);
 } cambium_host;
 
-/* One thing that a plugin makes: an embodiment, a stem or a head. Its size is the stride of the
- * export table, so it never grows: a new ability is a new interface id. */
+/* One thing that a plugin makes: an embodiment, a stem or a head, or an ability of one of these.
+ * Its size is the stride of the export table, so it never grows: a new ability is a new interface
+ * id. */
 typedef struct cambium_export {
   const char* interface_id; /* "cambium.stem/1" */
-  const char* name;         /* "token": unique among the exports of one interface */
+  const char* name; /* "token": unique among the exports of one interface. Of an ability, what has
+                       it: "stem:token", "head:mlp" */
   /* Stores a pointer to the interface (never to the derived class) in *out and returns 0, or a
-   * cambium::Code. Never throws. [setup] */
+   * cambium::Code. Never throws. Of an ability, *out holds on entry the pointer that the create of
+   * what has it gave, and on return the ability of the same object. [setup] */
   uint32_t (*create)(const cambium_host* host, void** out);
-  /* Takes back what create gave. [setup] */
+  /* Takes back what create gave; nothing for an ability, which goes with its object. [setup] */
   void (*destroy)(void* object);
 } cambium_export;
 

@@ -1,6 +1,8 @@
 // abi/plugin.hpp: the C++ side of the front door: CAMBIUM_PLUGIN lists what a library exports.
 #pragma once
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <iterator>
 #include <new>
@@ -8,6 +10,7 @@
 #include "abi/plugin.h"
 #include "cambium/head.hpp"
 #include "cambium/robot.hpp"
+#include "cambium/state.hpp"
 #include "cambium/status.hpp"
 #include "cambium/stem.hpp"
 #include "cambium/version.hpp"
@@ -71,6 +74,36 @@ constexpr cambium_export make(const char* interface_id, const char* name) noexce
       },
       [](void* object) noexcept { delete static_cast<Object*>(static_cast<Interface*>(object)); }};
 }
+
+/// A name as a template argument: what is put together from it has static storage.
+template <std::size_t kSize>
+struct Name {
+  constexpr Name(const char (&name)[kSize]) noexcept { std::copy_n(name, kSize, text); }
+  char text[kSize] = {};
+};
+
+template <Name kKind, Name kName>  // "head:" and "mlp"
+struct AbilityName {
+  static constexpr auto kText = [] {
+    struct {
+      char text[sizeof kKind.text - 1 + sizeof kName.text] = {};
+    } all;
+    std::copy_n(kName.text, sizeof kName.text,
+                std::copy_n(kKind.text, sizeof kKind.text - 1, all.text));
+    return all;
+  }();
+};
+
+template <class Interface, class Object>
+constexpr cambium_export state(const char* name) noexcept {
+  return {kStateInterface, name,
+          [](const cambium_host*, void** out) noexcept -> std::uint32_t {
+            // Down to the object and up again: the two bases lie at different addresses.
+            *out = static_cast<State*>(static_cast<Object*>(static_cast<Interface*>(*out)));
+            return 0;
+          },
+          [](void*) noexcept {}};
+}
 }  // namespace detail
 
 /// A kind of stem to export under `name`; T is default-constructible and derives from Stem. [setup]
@@ -83,6 +116,20 @@ constexpr cambium_export stem(const char* name) noexcept {
 template <class T>
 constexpr cambium_export head(const char* name) noexcept {
   return detail::make<Head, T>(kHeadInterface, name);
+}
+
+/// That stems of kind `kName`, exported by stem<T>(), remember something; T derives from State too.
+/// [setup]
+template <class T, detail::Name kName>
+constexpr cambium_export stem_state() noexcept {
+  return detail::state<Stem, T>(detail::AbilityName<"stem:", kName>::kText.text);
+}
+
+/// That heads of kind `kName`, exported by head<T>(), remember something: after
+/// head<Walk>("walk") comes head_state<Walk, "walk">(). T derives from State too. [setup]
+template <class T, detail::Name kName>
+constexpr cambium_export head_state() noexcept {
+  return detail::state<Head, T>(detail::AbilityName<"head:", kName>::kText.text);
 }
 
 }  // namespace cambium::plugin

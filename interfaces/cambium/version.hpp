@@ -17,6 +17,7 @@ inline constexpr std::uint16_t kAbiMinor = 0;
 inline constexpr const char kEmbodimentInterface[] = "cambium.embodiment/1";
 inline constexpr const char kStemInterface[] = "cambium.stem/1";
 inline constexpr const char kHeadInterface[] = "cambium.head/1";
+inline constexpr const char kStateInterface[] = "cambium.state/1";
 
 /// Wire protocol between controller, host and trunk. Schemas are append-only within one number.
 inline constexpr std::uint32_t kWireProtocol = 1;

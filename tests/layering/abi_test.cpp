@@ -62,6 +62,9 @@ std::string layout() {
                 FIELD(HeadSpec, horizon), FIELD(HeadSpec, dof), FIELD(HeadSpec, parameters),
                 FIELD(HeadSpec, weights));
   for (const auto& one : virtual_functions(read("interfaces/cambium/head.hpp"))) out << one << "\n";
+  out << kStateInterface << "\n";
+  for (const auto& one : virtual_functions(read("interfaces/cambium/state.hpp")))
+    out << one << "\n";
   out << "shared\n";
   put<SensorWindow>(out, "SensorWindow", FIELD(SensorWindow, data), FIELD(SensorWindow, steps),
                     FIELD(SensorWindow, size));
