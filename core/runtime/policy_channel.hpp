@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "cambium/result.hpp"
+#include "cambium/state.hpp"
 #include "core/base/clock.hpp"
 #include "core/plugin/embodiment.hpp"
 #include "core/runtime/policy.hpp"
@@ -17,7 +18,6 @@
 namespace cambium::runtime {
 
 inline constexpr std::size_t kMaxStateParts = plugin::kMaxSensors + 1;  ///< the stems and the head
-inline constexpr std::uint32_t kMaxPartBytes = 64 * 1024;  ///< state of one stem or head
 inline constexpr std::size_t kMaxChannelBytes = std::size_t{256} << 20;  ///< more is a mistake
 
 /// What the memory is sized by. Each end takes it from what it knows itself, and both must come to

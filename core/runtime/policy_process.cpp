@@ -7,7 +7,7 @@
 #include <spawn.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
-#include <sys/pidfd.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -29,6 +29,11 @@ constexpr std::size_t kMaxLastWords = 512;
 Error failed(std::string_view what, int error) {
   return {Code::failed, fmt::format("a process for the policy: {}: {}", what,
                                     std::generic_category().message(error))};
+}
+
+// glibc 2.36 declares pidfd_open() without C linkage.
+int open_pidfd(pid_t pid) {
+  return static_cast<int>(::syscall(SYS_pidfd_open, pid, 0U));
 }
 
 // A number above those that the child is given, so that handing over one never closes another.
@@ -186,7 +191,7 @@ Result<void> PolicyProcess::spawn(const PolicyProcessOptions& options,
     pid_ = -1;
     return failed(fmt::format("'{}' cannot be started", options.program.string()), error);
   }
-  pidfd_ = base::Descriptor(::pidfd_open(pid_, 0));
+  pidfd_ = base::Descriptor(open_pidfd(pid_));
   if (!pidfd_) return failed("pidfd_open", errno);
   return {};
 }
@@ -304,7 +309,7 @@ void PolicyProcess::kill() {
   killed_because_ = stuck(base::monotonic_ns())
                         ? fmt::format("no answer for {} ms", answer_within_ / base::kMillisecond)
                         : "it was not wanted any more";
-  ::pidfd_send_signal(pidfd_.get(), SIGKILL, nullptr, 0);
+  ::kill(pid_, SIGKILL);  // its own: nobody else reaps it, so the number is still this child's
 }
 
 }  // namespace cambium::runtime

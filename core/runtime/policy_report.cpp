@@ -172,7 +172,7 @@ PolicyState read_state(const Members& report) {
   for (const json& one : report.list("state", kMaxStateParts)) {
     const Members part(one, "a part of its state");
     const std::string owner = part.text("owner", kMaxOwner);
-    const std::uint32_t room = part.count("bytes", kMaxPartBytes);
+    const std::uint32_t room = part.count("bytes", kMaxStateBytes);
     state.push_back({.owner = owner, .bytes = std::vector<std::byte>(room)});
   }
   return state;
