@@ -20,5 +20,6 @@ void add_check(CLI::App& program, int& exit_code);
 void add_pretrain(CLI::App& program, int& exit_code);
 void add_graft(CLI::App& program, int& exit_code);
 void add_bench(CLI::App& program, int& exit_code);
+void add_policy(CLI::App& program, int& exit_code);  // hidden
 
 }  // namespace cambium::app

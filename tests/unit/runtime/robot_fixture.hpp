@@ -64,6 +64,7 @@ class RobotTest : public testing::Test {
                        .safe_position = std::vector<float>(2),
                        .lockstep = {.velocity = std::vector<double>(test::kToyHorizon * 2),
                                     .target = std::vector<double>(test::kToyHorizon * 2),
+                                    .acceleration = std::vector<double>(test::kToyHorizon * 2),
                                     .position = std::vector<float>(2)}});
     return next;
   }
