@@ -7,10 +7,13 @@
 #include <string>
 
 #include "core/app/exit_code.hpp"
+#include "core/app/pulse.hpp"
 #include "core/app/stop_signal.hpp"
+#include "core/app/supervised.hpp"
 #include "core/app/verb.hpp"
 #include "core/config/config.hpp"
 #include "core/config/run_dir.hpp"
+#include "core/plugin/private_copy.hpp"
 #include "core/runtime/admin_desk.hpp"
 #include "core/runtime/host.hpp"
 
@@ -21,8 +24,9 @@ struct Options {
   std::string config = "cambium.toml";
 };
 
+// Not fmt::print, which throws when nobody reads any more: that must not end a robot's host.
 void log(const std::string& text) {
-  fmt::print(stderr, "host: {}\n", text);
+  std::fputs(fmt::format("host: {}\n", text).c_str(), stderr);
 }
 
 int complain(const Error& error) {
@@ -44,9 +48,11 @@ void log_changes(const runtime::Host& host, std::map<std::string, std::string>& 
 
 int run(const Options& options) {
   StopSignal stop;
+  Supervised supervised;
   auto config = config::load_config(options.config);
   if (!config) return complain(config.error());
   if (auto made = config::make_run_dir(config->host.run_dir); !made) return complain(made.error());
+  plugin::remove_stale_copies(config->host.run_dir / "plugins");
   auto host = runtime::Host::start(std::move(*config), log);
   if (!host) return complain(host.error());
   auto desk = runtime::AdminDesk::start(**host);
@@ -56,9 +62,15 @@ int run(const Options& options) {
                   (*host)->status().size(), (*host)->control_endpoint(), settings.host.admin,
                   (*host)->trunk_id().empty() ? "none" : (*host)->trunk_id().substr(0, 12),
                   settings.trunk.endpoint));
+  supervised.ready(fmt::format("{} robots", (*host)->status().size()));
+  HostPulse pulse(**host);
   std::map<std::string, std::string> last;
-  while (!stop.wait(200 * base::kMillisecond)) log_changes(**host, last);
+  while (!stop.wait(200 * base::kMillisecond)) {
+    log_changes(**host, last);
+    supervised.beat(base::monotonic_ns(), [&] { return pulse.well(); });
+  }
   log("stopping");
+  supervised.stopping();
   return kDone;
 }
 

@@ -45,19 +45,21 @@ Notifier::~Notifier() {
 }
 
 void Notifier::ready(std::string_view text) noexcept {
-  send("READY=1");
-  status(text);
+  send_status("READY=1\nSTATUS=", text);
 }
 
 void Notifier::status(std::string_view text) noexcept {
-  constexpr std::string_view kKey = "STATUS=";
-  char line[512];
-  const std::size_t size = std::min(text.size(), sizeof line - kKey.size());
-  kKey.copy(line, kKey.size());
-  text.copy(line + kKey.size(), size);
-  for (std::size_t i = 0; i < size; ++i)  // a second line would be another message
-    if (line[kKey.size() + i] == '\n') line[kKey.size() + i] = ' ';
-  send({line, kKey.size() + size});
+  send_status("STATUS=", text);
+}
+
+void Notifier::send_status(std::string_view before, std::string_view text) noexcept {
+  char message[512];
+  const std::size_t size = std::min(text.size(), sizeof message - before.size());
+  before.copy(message, before.size());
+  text.copy(message + before.size(), size);
+  for (std::size_t i = before.size(); i < before.size() + size; ++i)
+    if (message[i] == '\n') message[i] = ' ';  // would begin the next assignment
+  send({message, before.size() + size});
 }
 
 void Notifier::alive() noexcept {

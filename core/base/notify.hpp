@@ -33,6 +33,7 @@ class Notifier {
   Nanoseconds beat() const noexcept { return beat_; }
 
  private:
+  void send_status(std::string_view before, std::string_view text) noexcept;
   void send(std::string_view text) noexcept;
 
   std::string address_;  ///< a path, or an abstract name after a zero byte
