@@ -25,7 +25,7 @@ bool HostPulse::io_answers() {
     if (!client) return false;
     stranger_.emplace(std::move(*client));
   }
-  const auto refused = stranger_->wait(200ms);
+  const auto refused = stranger_->wait(50ms);
   return !refused && refused.error().code == Code::not_found;
 }
 

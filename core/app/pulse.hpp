@@ -19,7 +19,7 @@ namespace cambium::app {
 class HostPulse {
  public:
   explicit HostPulse(const runtime::Host& host) : host_(host) {}
-  /// Takes a fifth of a second. [setup]
+  /// Takes 50 ms. [setup]
   bool well();
 
  private:

@@ -77,7 +77,7 @@ void add_up(CLI::App& program, int& exit_code) {
   verb->add_option("--watchdog", options->watchdog,
                    "Seconds of silence after which a process is killed and restarted")
       ->capture_default_str()
-      ->check(CLI::Range(1.0, 3600.0));
+      ->check(CLI::Range(2.0, 3600.0));
   verb->add_option("--settled", options->settled,
                    "Seconds after which a death is the first again, and not waited upon longer")
       ->capture_default_str()
