@@ -59,11 +59,12 @@ class Up : public testing::Test {
     write_config("stock.safetensors");
   }
 
-  void write_config(const std::string& stock) const {
+  void write_config(const std::string& stock, const std::string& robot = "") const {
     std::ofstream(folder_ / "cambium.toml")
         << "[trunk]\nstock = '" << stock << "'\n[[robot]]\nname = 'left'\nplugin = '" << TOY_ARM
         << "'\nbundle = 'arm.safetensors'\nreplan_every = 2\n"
-        << "gate.max_observation_age_ms = 10000\n";
+        << "gate.max_observation_age_ms = 10000\n"
+        << robot;
   }
 
   std::vector<std::string> command(std::vector<std::string> options = {}) const {
@@ -193,6 +194,16 @@ TEST_F(Up, AProcessThatHangsIsKilledAndComesBack) {
                 HasSubstr("killed: no sign of life for 2"));
     next(*running, "process", name, "running");
   }
+}
+
+TEST_F(Up, AHostWhoseWorkerIsStuckIsKilledAndComesBack) {
+  write_config("stock.safetensors", "head = 'stuck'\n");
+  auto running = up({"--watchdog", "2"});
+  next(*running, "ready");
+  const SteadyController controller(control(), "left");
+  EXPECT_THAT(next(*running, "process", "host", "waiting")["reason"],
+              HasSubstr("killed: no sign of life for 2"));
+  next(*running, "process", "host", "running");
 }
 
 TEST_F(Up, EachDeathIsWaitedUponTwiceAsLongAndTheRobotHolds) {

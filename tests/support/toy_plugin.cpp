@@ -1,5 +1,7 @@
 // tests/support/toy_plugin.cpp: robots simple enough to know what their actions must be. Built
 // several times with other values of TOY_VERSION and TOY_BODY, as a user rebuilds a plugin.
+#include <unistd.h>
+
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -92,6 +94,19 @@ class LaterNanHead final : public ConstantHead {
   int chunks_ = 0;
 };
 
+// Never comes back from the third chunk on.
+class StuckHead final : public ConstantHead {
+ public:
+  Status decode(FeaturesView features, ChunkView out) noexcept override {
+    while (chunks_ >= 2) ::pause();
+    ++chunks_;
+    return ConstantHead::decode(features, out);
+  }
+
+ private:
+  int chunks_ = 0;
+};
+
 class NanHead final : public ConstantHead {
  public:
   Status decode(FeaturesView, ChunkView out) noexcept override {
@@ -108,4 +123,5 @@ CAMBIUM_PLUGIN("toy", TOY_NAME(TOY_VERSION) ".0.0",
                cambium::plugin::stem<cambium::toy::PassStem>("pass"),
                cambium::plugin::head<cambium::toy::ConstantHead>("constant"),
                cambium::plugin::head<cambium::toy::LaterNanHead>("later_nan"),
+               cambium::plugin::head<cambium::toy::StuckHead>("stuck"),
                cambium::plugin::head<cambium::toy::NanHead>("nan"))
