@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
 #include <map>
 #include <memory>
@@ -46,6 +47,15 @@ void log_changes(const runtime::Host& host, std::map<std::string, std::string>& 
   }
 }
 
+std::string summary(const runtime::Host& host) {
+  const auto robots = host.status();
+  const auto driven = std::count_if(robots.begin(), robots.end(), [](const auto& robot) {
+    return robot.controller && robot.drive == to_string(Drive::policy);
+  });
+  return fmt::format("{} robots, {} driven by the policy, trunk {}", robots.size(), driven,
+                     host.trunk_alive() ? "there" : "not there");
+}
+
 int run(const Options& options) {
   StopSignal stop;
   Supervised supervised;
@@ -62,12 +72,15 @@ int run(const Options& options) {
                   (*host)->status().size(), (*host)->control_endpoint(), settings.host.admin,
                   (*host)->trunk_id().empty() ? "none" : (*host)->trunk_id().substr(0, 12),
                   settings.trunk.endpoint));
-  supervised.ready(fmt::format("{} robots", (*host)->status().size()));
+  supervised.ready(summary(**host));
   HostPulse pulse(**host);
   std::map<std::string, std::string> last;
   while (!stop.wait(200 * base::kMillisecond)) {
     log_changes(**host, last);
-    supervised.beat(base::monotonic_ns(), [&] { return pulse.well(); });
+    supervised.beat(base::monotonic_ns(), [&] {
+      supervised.status(summary(**host));
+      return pulse.well();
+    });
   }
   log("stopping");
   supervised.stopping();

@@ -36,7 +36,10 @@ constexpr base::Nanoseconds kNever = INT64_MAX;
 int open_signals() {
   sigset_t set;
   sigemptyset(&set);
-  for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGCHLD}) sigaddset(&set, number);
+  for (const int number : {SIGINT, SIGTERM, SIGCHLD}) sigaddset(&set, number);
+  struct sigaction hang_up {};
+  ::sigaction(SIGHUP, nullptr, &hang_up);
+  if (hang_up.sa_handler != SIG_IGN) sigaddset(&set, SIGHUP);  // nohup means it
   ::sigprocmask(SIG_BLOCK, &set, nullptr);
   ::signal(SIGPIPE, SIG_IGN);  // whoever reads what we show may leave; the robots stay
   const int descriptor = ::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
@@ -141,6 +144,10 @@ int Supervisor::run() {
 void Supervisor::set_state(Process& process, ProcessState state, base::Nanoseconds now) {
   process.state = state;
   report_.change(process, now);
+  const auto running = std::count_if(processes_.begin(), processes_.end(), [](const Process& one) {
+    return one.state == ProcessState::running;
+  });
+  own_.status(fmt::format("{} of {} processes are running", running, processes_.size()));
 }
 
 void Supervisor::start(Process& process, base::Nanoseconds now) {
@@ -205,13 +212,13 @@ void Supervisor::take_datagrams() {
 
 void Supervisor::take_message(Process& process, std::string_view message, base::Nanoseconds now) {
   constexpr std::string_view kStatus = "STATUS=";
-  process.heard = now;
   bool ready = false;
   while (!message.empty()) {  // one assignment a line
     const std::string_view line = message.substr(0, message.find('\n'));
     message.remove_prefix(std::min(message.size(), line.size() + 1));
     if (line.starts_with(kStatus)) process.status = line.substr(kStatus.size());
     ready = ready || line == "READY=1";
+    if (ready || line == "WATCHDOG=1") process.heard = now;  // words alone prove nothing
   }
   if (!ready || process.state != ProcessState::starting) return;
   process.was_ready = true;

@@ -168,10 +168,14 @@ Result<trunk::ServerStats> serve(const Options& options, const config::Config& c
       std::move(*model));
   if (!server) return server.error();
   say_ready(options, settings, *stock, info, server->endpoint());
-  supervised.ready("trunk " + stock->trunk_id().substr(0, 16));
+  const std::string name = "trunk " + stock->trunk_id().substr(0, 16);
+  supervised.ready(name);
   TrunkPulse pulse(*server);
   while (!stop.wait(supervised.watched() ? kLook : -1))
-    supervised.beat(base::monotonic_ns(), [&] { return pulse.well(); });
+    supervised.beat(base::monotonic_ns(), [&] {
+      supervised.status(fmt::format("{}, {} requests served", name, server->stats().served));
+      return pulse.well();
+    });
   supervised.stopping();
   server->stop();
   return server->stats();

@@ -59,7 +59,7 @@ class SteadyController {
       }
       Tick tick{.sent = base::monotonic_ns()};
       ActionReply reply;
-      tick.answered = client->act(reply, std::chrono::milliseconds(100)).ok();
+      tick.answered = client->act(reply, std::chrono::milliseconds(500)).ok();
       tick.took = base::monotonic_ns() - tick.sent;
       if (tick.answered) tick.drive = reply.drive;
       {
