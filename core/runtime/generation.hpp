@@ -43,8 +43,8 @@ struct Generation {
   /// by itself, so how far it came is known from the time of its next observation.
   struct Lockstep {
     std::vector<double> velocity, target, acceleration;  ///< (horizon, dof)
-    std::vector<float> position;           ///< (dof) where the rows lead, predicted
-    base::Nanoseconds observed = 0;        ///< when its observation came; 0: none yet
+    std::vector<float> position;                         ///< (dof) where the rows lead, predicted
+    base::Nanoseconds observed = 0;                      ///< when its observation came; 0: none yet
 
     /// As many rows as fit.
     void take_over(const Lockstep& old) noexcept {

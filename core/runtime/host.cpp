@@ -70,24 +70,23 @@ Result<std::unique_ptr<Host>> Host::start(config::Config config, Log log,
                           [self] { return self->prepare_thread("cambium-io", kPriority); });
   if (!io) return io.error();
   host->io_ = std::move(*io);
-  host->preparer_.emplace(settings, host->context_, host->stock_ ? &*host->stock_ : nullptr,
-                          program.empty() ? std::filesystem::read_symlink("/proc/self/exe")
-                                          : std::move(program),
-                          [self] { return self->io_->trunk_alive(); });
+  host->preparer_.emplace(
+      settings, host->context_, host->stock_ ? &*host->stock_ : nullptr,
+      program.empty() ? std::filesystem::read_symlink("/proc/self/exe") : std::move(program),
+      [self] { return self->io_->trunk_alive(); });
   for (std::uint32_t i = 0; i < settings.host.workers; ++i)
     host->workers_.push_back(host->make_worker("cambium-bot" + std::to_string(i)));
   for (const auto& robot : settings.robots) {
     if (auto added = host->add(robot); !added) return added.error();
   }
-  host->keeper_ = std::make_unique<Keeper>(
-      Keeper::Means{.slots = [self] { return self->slots(); },
-                    .restart =
-                        [self](const std::string& robot, const std::string& obituary) {
-                          return self->restart(robot, obituary);
-                        },
-                    .reload = [self](const std::string& robot) {
-                      return self->swap({.robot = robot, .wait = false});
-                    }});
+  host->keeper_ = std::make_unique<Keeper>(Keeper::Means{
+      .slots = [self] { return self->slots(); },
+      .restart = [self](const std::string& robot,
+                        const std::string& obituary) { return self->restart(robot, obituary); },
+      .reload =
+          [self](const std::string& robot) {
+            return self->swap({.robot = robot, .wait = false});
+          }});
   return host;
 }
 

@@ -23,7 +23,8 @@ constexpr base::Nanoseconds kFirstPause = 50 * base::kMillisecond, kLastPause = 
 // removes its output before it writes it.
 std::string look_of(const config::RobotConfig& config) {
   std::string look;
-  for (const auto* file : {&config.plugin, &config.stem_plugin, &config.head_plugin, &config.bundle}) {
+  for (const auto* file :
+       {&config.plugin, &config.stem_plugin, &config.head_plugin, &config.bundle}) {
     if (file->empty()) continue;
     struct stat facts {};
     if (::stat(file->c_str(), &facts) != 0) return "";

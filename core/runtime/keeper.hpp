@@ -1,5 +1,5 @@
-// core/runtime/keeper.hpp: looks after what changes by itself: processes that end or hang, and files
-// that are written anew.
+// core/runtime/keeper.hpp: looks after what changes by itself: processes that end or hang, and
+// files that are written anew.
 #pragma once
 
 #include <atomic>
