@@ -219,7 +219,7 @@ Result<std::shared_ptr<const PluginLibrary>> open_library(const std::filesystem:
   const std::lock_guard lock(registry.mutex);
   if (options.reuse)
     if (auto library = registry.find(contents->sha256)) return library;
-  if (!facts->pinned.empty() && registry.kept() >= kMaxKept)
+  if (unmaps_libraries() && !facts->pinned.empty() && registry.kept() >= kMaxKept)
     return Error{Code::limit,
                  fmt::format("plugin '{}': would stay mapped for ever, because it {}; {} such "
                              "libraries are kept already, which is the most; restart this process",

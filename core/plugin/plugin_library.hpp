@@ -118,10 +118,11 @@ struct LoadedLibraries {
   std::size_t mapped = 0;  ///< by open_library(), the kept ones included
   std::vector<KeptLibrary> kept;
 };
-LoadedLibraries loaded_libraries();  ///< [setup]
+/// Waits for a load that is going on. [setup]
+LoadedLibraries loaded_libraries();
 
 /// False under a sanitizer, which needs the symbols of what has run until it reports: then every
-/// library is kept. [any]
+/// library is kept, without a bound. [any]
 bool unmaps_libraries() noexcept;
 
 /// Whether a library is mapped under this name (PluginLibrary::mapped_as). [setup]

@@ -236,7 +236,8 @@ TEST_F(BadPlugin, RefusalKeepsThePluginsCodeAndItsWordsReachTheHostsLog) {
                                     [](const cambium_host*, std::uint32_t level, const char* text) {
                                       logged = std::to_string(level) + " " + text;
                                     }};
-  auto library = open_library(built("creates_badly"), {.run_dir = dir_ / "run", .host = &host});
+  auto library = open_library(built("creates_badly"),
+                              {.run_dir = dir_ / "run", .host = &host, .reuse = false});
   ASSERT_TRUE(library) << library.error().message;
   const auto head = (*library)->create_head("refuses");
   ASSERT_FALSE(head);

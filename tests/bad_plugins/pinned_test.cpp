@@ -92,6 +92,7 @@ TEST_F(PinnedPlugin, CallbackThatWasKeptStillHasItsCode) {
 // In a process of its own: what it keeps mapped would use up the places of the other tests.
 using PinnedPluginDeathTest = PinnedPlugin;
 TEST_F(PinnedPluginDeathTest, OneTooManyIsRefusedAndTheOthersGoOn) {
+  if (!unmaps_libraries()) GTEST_SKIP() << "under a sanitizer there is no bound";
   const auto file = folder_ / "arm.so";
   const auto install = [&](const fs::path& plugin, std::size_t variant) {
     test::write_bytes(file, test::read_bytes(plugin) + std::string(variant, '\0'));
@@ -104,8 +105,7 @@ TEST_F(PinnedPluginDeathTest, OneTooManyIsRefusedAndTheOthersGoOn) {
     if (loaded_libraries().kept.size() != kMaxKept) std::exit(3);
     if (!open(file)) std::exit(4);  // bytes that are mapped cost nothing
     install(MISBEHAVING, 0);
-    const bool leaves = unmaps_libraries();
-    if (leaves && !open(file)) std::exit(5);  // what will leave again is welcome
+    if (!open(file)) std::exit(5);  // what will leave again is welcome
     install(built("nodelete"), kMaxKept);
     const auto refused = open_library(file, {.run_dir = folder_ / "run"});
     if (refused) std::exit(6);
