@@ -197,7 +197,7 @@ TEST_F(Isolation, AStuckProcessIsFoundAndEnded) {
   EXPECT_FALSE(parts.process->stuck(base::monotonic_ns() + base::kSecond)) << "nothing to answer";
   ::kill(parts.process->pid(), SIGSTOP);
   ASSERT_TRUE(begin_decode(*parts.policy).under_way);
-  EXPECT_FALSE(parts.process->stuck(base::monotonic_ns()));
+  EXPECT_FALSE(parts.process->stuck(base::monotonic_ns() - base::kSecond)) << "not yet";
   EXPECT_TRUE(parts.process->stuck(base::monotonic_ns() + base::kSecond));
   EXPECT_EQ(watch(*parts.process), "ended by the host: no answer for 20 ms");
 }
@@ -229,7 +229,9 @@ TEST_P(MisbehavingHead, EndsItsOwnProcessAndIsBackSoonAfter) {
   write_bundle(GetParam().head);
   options_.source.plugin = MISBEHAVING;
   options_.source.memory_mb = 64;
-  options_.answer_within = 100 * base::kMillisecond;
+  // What ends by itself may take its time on a loaded machine.
+  const bool stuck = std::string_view(GetParam().obituary).starts_with("ended by the host");
+  options_.answer_within = stuck ? 100 * base::kMillisecond : 10 * base::kSecond;
   auto parts = start();
   ASSERT_TRUE(decode(*parts.policy).ok());
   ASSERT_TRUE(decode(*parts.policy).ok());
