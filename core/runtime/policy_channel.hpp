@@ -17,7 +17,7 @@
 
 namespace cambium::runtime {
 
-inline constexpr std::size_t kMaxStateParts = plugin::kMaxSensors + 1;  ///< the stems and the head
+inline constexpr std::size_t kMaxStateParts = plugin::kMaxSensors + 1;   ///< the stems and the head
 inline constexpr std::size_t kMaxChannelBytes = std::size_t{256} << 20;  ///< more is a mistake
 
 /// What the memory is sized by. Each end takes it from what it knows itself, and both must come to
