@@ -88,7 +88,7 @@ void limit_memory(std::uint32_t memory_mb) {
     try {
       throw;
     } catch (const std::bad_alloc&) {
-      std::snprintf(text, sizeof text, "threw %s: memory limit %u MB", name, memory_limit_mb);
+      std::snprintf(text, sizeof text, "threw std::bad_alloc: memory limit %u MB", memory_limit_mb);
     } catch (const std::exception& error) {
       std::snprintf(text, sizeof text, "threw %s: %s", name, error.what());
     } catch (...) {
@@ -188,7 +188,8 @@ int run_policy_child(const PolicySource& source) {
                  "nothing without one\n");
     return 2;
   }
-  // Ctrl-C and a service manager's stop are for the host, which then lets go of the life line.
+  // Ctrl-C at a terminal and a service manager's stop reach all processes, but are for the host: it
+  // lets go of the life line when it is done.
   std::signal(SIGINT, SIG_IGN);
   std::signal(SIGTERM, SIG_IGN);
   std::signal(SIGPIPE, SIG_IGN);

@@ -76,10 +76,8 @@ class SpawnSettings {
     ::posix_spawnattr_setsigdefault(&attributes, &all);
     ::posix_spawnattr_setschedpolicy(&attributes, SCHED_OTHER);
     ::posix_spawnattr_setschedparam(&attributes, &ordinary);
-    // A process group of its own: Ctrl-C at the host's terminal is for the host.
-    ::posix_spawnattr_setpgroup(&attributes, 0);
-    ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF |
-                                                POSIX_SPAWN_SETSCHEDULER | POSIX_SPAWN_SETPGROUP);
+    ::posix_spawnattr_setflags(
+        &attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSCHEDULER);
     ::posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
     ::posix_spawn_file_actions_adddup2(&actions, 2, 1);
   }
@@ -221,11 +219,16 @@ Result<void> PolicyProcess::hear(const PolicyProcessOptions& options) {
     report_ = std::move(*report);
     return {};
   }
-  wait(kPartingTime);
-  if (!line.empty() && line.size() <= kMaxLastWords) obituary_ = printable(line);
+  if (line.size() > kMaxReportBytes) {
+    return Error{Code::bad_data, fmt::format("plugin '{}': its process reports more than {} kB",
+                                             plugin.string(), kMaxReportBytes / 1024)};
+  }
+  wait(end - base::monotonic_ns());
+  const std::string words = printable(line.substr(line.rfind('\n') + 1));
+  if (!words.empty() && words.size() <= kMaxLastWords) obituary_ = words;
   return Error{Code::failed,
                fmt::format("plugin '{}': crashed while it was loaded: {}", plugin.string(),
-                           obituary_.empty() ? "it said nothing" : obituary_)};
+                           obituary_.empty() ? "it closed its report and goes on" : obituary_)};
 }
 
 Result<void> PolicyProcess::open_channel(const PolicyProcessOptions& options) {

@@ -24,32 +24,48 @@ json json_of(const LibraryIdentity& library) {
   return {{"name", library.name}, {"version", library.version}, {"sha256", library.sha256}};
 }
 
+// Structured bindings name every field, so that one which is added does not compile before it is
+// carried here and read below.
+json json_of(const plugin::Joint& joint) {
+  const auto& [name, kind, position_min, position_max, velocity_max, acceleration_max, home] =
+      joint;
+  return {{"name", name},
+          {"kind", static_cast<std::uint32_t>(kind)},
+          {"position_min", position_min},
+          {"position_max", position_max},
+          {"velocity_max", velocity_max},
+          {"acceleration_max", acceleration_max},
+          {"home", home}};
+}
+
+json json_of(const plugin::Sensor& sensor) {
+  const auto& [name, unit, frame, shape] = sensor;
+  return {{"name", name}, {"unit", unit}, {"frame", frame}, {"shape", shape}};
+}
+
 json json_of(const plugin::Embodiment& body) {
-  json joints = json::array(), sensors = json::array();
-  for (const auto& joint : body.joints) {
-    joints.push_back({{"name", joint.name},
-                      {"kind", static_cast<std::uint32_t>(joint.kind)},
-                      {"position_min", joint.position_min},
-                      {"position_max", joint.position_max},
-                      {"velocity_max", joint.velocity_max},
-                      {"acceleration_max", joint.acceleration_max},
-                      {"home", joint.home}});
-  }
-  for (const auto& sensor : body.sensors) {
-    sensors.push_back({{"name", sensor.name},
-                       {"unit", sensor.unit},
-                       {"frame", sensor.frame},
-                       {"shape", sensor.shape}});
-  }
-  return {{"name", body.name},
-          {"summary", body.summary},
-          {"joints", std::move(joints)},
-          {"sensors", std::move(sensors)},
-          {"action", static_cast<std::uint32_t>(body.action)},
-          {"control_hz", body.control_hz},
-          {"home_tool", body.home_tool},
-          {"reach", body.reach},
-          {"safe_pose", body.safe_pose}};
+  const auto& [name, summary, joints, sensors, action, control_hz, home_tool, reach, safe_pose] =
+      body;
+  json object{{"name", name},
+              {"summary", summary},
+              {"joints", json::array()},
+              {"sensors", json::array()},
+              {"action", static_cast<std::uint32_t>(action)},
+              {"control_hz", control_hz},
+              {"home_tool", home_tool},
+              {"reach", reach},
+              {"safe_pose", safe_pose}};
+  for (const auto& joint : joints) object["joints"].push_back(json_of(joint));
+  for (const auto& sensor : sensors) object["sensors"].push_back(json_of(sensor));
+  return object;
+}
+
+json json_of(const PolicyShape& shape) {
+  const auto& [tokens, width, features, horizon, dof, observation_horizon, pooling, trunk] = shape;
+  return {{"tokens", tokens},     {"width", width},
+          {"features", features}, {"horizon", horizon},
+          {"dof", dof},           {"observation_horizon", observation_horizon},
+          {"pooling", pooling},   {"trunk", base::to_hex(trunk)}};
 }
 
 /// Thrown and caught in this file, beside the JSON library's own.
@@ -212,14 +228,9 @@ std::string to_line(const PolicyReport& report) {
               {"head_plugin", json_of(report.head_plugin)},
               {"has_policy", report.has_policy}};
   if (report.has_policy) {
-    const auto& shape = report.shape;
     object["bundle_sha256"] = report.bundle_sha256;
     object["head"] = report.head_name;
-    object["shape"] = {
-        {"tokens", shape.tokens},     {"width", shape.width},
-        {"features", shape.features}, {"horizon", shape.horizon},
-        {"dof", shape.dof},           {"observation_horizon", shape.observation_horizon},
-        {"pooling", shape.pooling},   {"trunk", base::to_hex(shape.trunk)}};
+    object["shape"] = json_of(report.shape);
     object["state"] = json::array();
     for (const auto& part : report.state)
       object["state"].push_back({{"owner", part.owner}, {"bytes", part.bytes.size()}});
