@@ -44,8 +44,8 @@ json json_of(const plugin::Sensor& sensor) {
 }
 
 json json_of(const plugin::Embodiment& body) {
-  const auto& [name, summary, joints, sensors, action, control_hz, home_tool, reach, safe_pose] =
-      body;
+  const auto& [name, summary, joints, sensors, action, control_hz, home_tool, reach, safe_pose,
+               jerk_max] = body;
   json object{{"name", name},
               {"summary", summary},
               {"joints", json::array()},
@@ -54,7 +54,8 @@ json json_of(const plugin::Embodiment& body) {
               {"control_hz", control_hz},
               {"home_tool", home_tool},
               {"reach", reach},
-              {"safe_pose", safe_pose}};
+              {"safe_pose", safe_pose},
+              {"jerk_max", jerk_max}};
   for (const auto& joint : joints) object["joints"].push_back(json_of(joint));
   for (const auto& sensor : sensors) object["sensors"].push_back(json_of(sensor));
   return object;
@@ -162,6 +163,7 @@ plugin::Embodiment read_body(const Members& body) {
   std::copy(tool.begin(), tool.end(), copy.home_tool.begin());
   copy.reach = body.number("reach");
   copy.safe_pose = body.numbers("safe_pose", plugin::kMaxDof);
+  copy.jerk_max = body.numbers("jerk_max", plugin::kMaxDof);
   if (const auto sound = copy.validate(); !sound) throw Unsound{sound.error().message};
   return copy;
 }

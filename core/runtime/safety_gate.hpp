@@ -49,25 +49,26 @@ struct GateVerdict {
   std::uint64_t violations = 0;
 };
 
-/// One robot's gate. Robot::act and Robot::answer_chunk are its only callers, and nothing reaches a
-/// controller past them. Everything is reduced to a velocity command per joint:
+/// One robot's gate. Robot::act and Robot::answer_chunk are its only callers in the host, and
+/// nothing reaches a controller past them (tests/layering/gate_test.cpp). Everything is reduced to
+/// a velocity command per joint:
 ///   1. finite, or the robot is brought to rest;
 ///   2. |v| <= v_max;
-///   3. the joint can still stop before its position limit: v <= -a dt + sqrt((a dt)^2 + 2 a d), d
-///   the distance to the
-///      limit: the largest v for which v dt + v^2 / (2 a) <= d (constant deceleration a after this
-///      tick);
+///   3. the joint can still stop before its position limit, d away:
+///        v <= -a dt + sqrt((a dt)^2 + 2 a d),
+///      the largest v for which v dt + v^2 / (2 a) <= d (constant deceleration a after this tick);
 ///   4. |v - v_last| <= a_max dt. Last, because a joint that is already beyond a limit is led back,
-///   not thrown back.
+///      not thrown back.
 /// A joint whose jerk is limited takes jerk_limit.hpp instead of 2 to 4: there
 ///   a = (v - v_last) / dt,  |a - a_last| <= j_max dt,  dt that of this command,
-/// whatever dt the last one had. The motion is kept in double; what leaves is its f32, rounded
-/// towards rest, so limits hold but for that rounding (2^-23 v in v, so 2^-23 v / dt in a). A wish
-/// within the limits leaves with every bit as it came.
+/// whatever dt the last one had. So braking after any command ends within the limits, and a wish
+/// that jumps further than they allow is met without swinging about it. The motion is kept in
+/// double; what leaves is its f32, rounded towards rest, so limits hold but for that rounding
+/// (2^-23 v in v, so 2^-23 v / dt in a). A wish within the limits leaves with every bit as it came.
 ///
 /// A joint that follows its commands never passes a position limit; one that is measured beyond
 /// comes to rest and goes further out by no command. Joint-position actions are judged by the
-/// velocity that they ask for. Position limits are those of the commanded position then.
+/// velocity that they ask for; it is the commanded position then that keeps the position limits.
 class SafetyGate {
  public:
   /// limits (dof). [setup]

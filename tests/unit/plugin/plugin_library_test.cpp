@@ -2,6 +2,9 @@
 
 #include <gmock/gmock.h>
 
+#include <array>
+#include <cstddef>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <thread>
@@ -12,6 +15,7 @@ namespace cambium::plugin {
 namespace {
 
 using testing::AllOf;
+using testing::ElementsAre;
 using testing::HasSubstr;
 namespace fs = std::filesystem;
 
@@ -234,6 +238,46 @@ TEST(LinkedLibrary, IsAPluginLikeAnyOther) {
   const auto stem = (*library)->create_stem("token");
   ASSERT_FALSE(stem);
   EXPECT_THAT(stem.error().message, HasSubstr("exports no stem at all"));
+}
+
+// A RobotSpec as plugins of minor 0 have it; what follows in memory is somebody else's.
+struct OldPluginsMemory {
+  std::array<std::byte, offsetof(RobotSpec, jerk_max)> spec{};
+  std::array<std::uint64_t, 2> others = {0x10, 99};  // read as a span: 99 numbers at address 16
+};
+static_assert(offsetof(OldPluginsMemory, others) == offsetof(RobotSpec, jerk_max));
+alignas(RobotSpec) OldPluginsMemory old_memory;
+
+TEST(LinkedLibrary, OfAnOlderMinorIsNotAskedForFieldsThatItDoesNotHave) {
+  std::memcpy(old_memory.spec.data(), &kLinkedRobot, sizeof old_memory.spec);
+  const cambium_export exports[] = {{kEmbodimentInterface, "linked",
+                                     [](const cambium_host*, void** out) noexcept -> std::uint32_t {
+                                       *out = &old_memory;
+                                       return 0;
+                                     },
+                                     [](void*) noexcept {}}};
+  cambium_plugin_entry entry = kLinkedEntry;
+  entry.exports = exports;
+  entry.abi_minor = 0;
+  const auto library = linked_library(entry);
+  ASSERT_TRUE(library) << library.error().message;
+  const auto body = (*library)->embodiment();
+  ASSERT_TRUE(body) << body.error().message;
+  EXPECT_TRUE(body->jerk_max.empty());
+}
+
+TEST(LinkedLibrary, OfThisMinorMayLimitJerk) {
+  static constexpr double kJerk[] = {250};
+  static constexpr RobotSpec kRobot = {
+      .name = "linked", .joints = kLinkedJoints, .sensors = kLinkedSensors, .jerk_max = kJerk};
+  static constexpr cambium_export kExports[] = {embodiment<kRobot>()};
+  cambium_plugin_entry entry = kLinkedEntry;
+  entry.exports = kExports;
+  const auto library = linked_library(entry);
+  ASSERT_TRUE(library) << library.error().message;
+  const auto body = (*library)->embodiment();
+  ASSERT_TRUE(body) << body.error().message;
+  EXPECT_THAT(body->jerk_max, ElementsAre(250));
 }
 
 TEST(LinkedLibrary, PassesTheSameChecks) {
