@@ -4,6 +4,7 @@ option(CAMBIUM_WERROR "Treat warnings as errors" OFF)
 option(CAMBIUM_ONEDNN "Build the oneDNN backend; off leaves Eigen alone" ON)
 option(CAMBIUM_MUJOCO "Build the simulated robots (needs MuJoCo)" ON)
 set(CAMBIUM_SANITIZE "" CACHE STRING "Sanitizers, as for -fsanitize= (address,undefined or thread)")
+option(CAMBIUM_FUZZER "Link tests/fuzz with libFuzzer (Clang only; preset fuzz)" OFF)
 
 set(CMAKE_CXX_STANDARD 20)
 set(CMAKE_CXX_STANDARD_REQUIRED ON)
@@ -26,6 +27,10 @@ endif()
 if(CAMBIUM_SANITIZE)
   add_compile_options(-fsanitize=${CAMBIUM_SANITIZE} -fno-omit-frame-pointer -g1)
   add_link_options(-fsanitize=${CAMBIUM_SANITIZE})
+endif()
+if(CAMBIUM_FUZZER)  # counts what every line of the product reaches; main() comes with the targets alone
+  add_compile_options(-fsanitize=fuzzer-no-link)
+  add_link_options(-fsanitize=fuzzer-no-link)
 endif()
 
 add_library(cambium_warnings INTERFACE)
