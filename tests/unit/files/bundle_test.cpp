@@ -127,7 +127,7 @@ TEST(Bundle, NamesWhatIsWrongInTheMetadata) {
       said(
           "layout",
           R"([{"sensor":"tool","stem":"token","shape":[65536,65536],"tokens":1,"shared":true,"parameters":{}}])"),
-      AllOf(HasSubstr("'shape'"), HasSubstr("[65536, 65536]")));
+      AllOf(HasSubstr("'shape'"), HasSubstr("[65536,65536]")));
   auto missing = metadata();
   missing.erase("trunk_id");
   EXPECT_THAT(open_with(missing).error().message, HasSubstr("'trunk_id' is missing"));
