@@ -161,6 +161,26 @@ TEST_F(NewProjectTest, StrangersTextStaysInsideItsComment) {
   EXPECT_THAT(text, Not(HasSubstr("\\' in the URDF")));
 }
 
+// The XML parser and the walk along the links call themselves for each level.
+TEST_F(NewProjectTest, RefusesAUrdfThatIsNestedWithoutEnd) {
+  const auto said = [&](const std::string& text) {
+    std::ofstream(dir_ / "deep.urdf") << text;
+    const auto robot = read_urdf(dir_ / "deep.urdf", "deep");
+    return robot ? std::string("was accepted") : robot.error().message;
+  };
+  std::string elements = "<robot name='deep'>", links = elements;
+  for (int i = 0; i < 40'000; ++i) elements += "<a b='/>'><!--</a>-->";
+  EXPECT_THAT(said(elements), HasSubstr("deep.urdf: elements nested deeper than 64"));
+  const auto link = [](int i) { return std::to_string(i); };
+  for (int i = 0; i < 2000; ++i)
+    links += "<link name='" + link(i) + "'/><joint name='j" + link(i) +
+             "' type='fixed'><parent link='" + link(i) + "'/><child link='" + link(i + 1) +
+             "'/></joint>";
+  EXPECT_THAT(said(links + "<link name='2000'/></robot>"),
+              HasSubstr("more than 1000 links one after the other"));
+  EXPECT_THAT(said(std::string(2 << 20, ' ')), HasSubstr("more than 1048576 bytes"));
+}
+
 TEST_F(NewProjectTest, NoUrdfIsAnErrorWithItsName) {
   std::ofstream(dir_ / "arm.urdf") << "not even XML";
   const auto garbage = write_project({"arm", dir_ / "arm.urdf", dir_});
