@@ -8,6 +8,7 @@
 #include <cmath>
 #include <fstream>
 #include <numbers>
+#include <set>
 
 namespace cambium::app {
 namespace {
@@ -145,6 +146,9 @@ class Walk {
     if (links > kMaxLinks)
       return Error{Code::bad_data,
                    fmt::format("{}: more than {} links one after the other", file_, kMaxLinks)};
+    if (!seen_.insert(&link).second)
+      return Error{Code::bad_data, fmt::format("{}: link '{}' is reached twice: links form a tree",
+                                               file_, printable(link.name))};
     if (moving > most_moving_) {
       most_moving_ = moving;
       robot_.tool_link = printable(link.name);
@@ -241,6 +245,7 @@ class Walk {
   std::string file_;
   UrdfRobot& robot_;
   std::size_t most_moving_ = 0;
+  std::set<const urdf::Link*> seen_;
 };
 
 }  // namespace

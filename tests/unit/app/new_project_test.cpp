@@ -181,6 +181,25 @@ TEST_F(NewProjectTest, RefusesAUrdfThatIsNestedWithoutEnd) {
   EXPECT_THAT(said(std::string(2 << 20, ' ')), HasSubstr("more than 1048576 bytes"));
 }
 
+// urdfdom takes a link that is the child of two joints; to walk along such links might never end.
+TEST_F(NewProjectTest, RefusesLinksThatAreReachedTwice) {
+  const auto said = [&](const std::vector<std::pair<std::string, std::string>>& joints, int links) {
+    std::string text = "<robot name='loop'>";
+    for (int i = 0; i < links; ++i) text += "<link name='" + std::to_string(i) + "'/>";
+    for (std::size_t i = 0; i < joints.size(); ++i)
+      text += "<joint name='j" + std::to_string(i) + "' type='fixed'><parent link='" +
+              joints[i].first + "'/><child link='" + joints[i].second + "'/></joint>";
+    std::ofstream(dir_ / "loop.urdf") << text << "</robot>";
+    const auto robot = read_urdf(dir_ / "loop.urdf", "loop");
+    return robot ? std::string("was accepted") : robot.error().message;
+  };
+  EXPECT_THAT(said({{"0", "1"}, {"1", "2"}, {"2", "1"}}, 3), HasSubstr("is reached twice"));
+  std::vector<std::pair<std::string, std::string>> diamonds;  // 2^30 ways to the last
+  for (int i = 0; i < 30; ++i)
+    diamonds.insert(diamonds.end(), 2, {std::to_string(i), std::to_string(i + 1)});
+  EXPECT_THAT(said(diamonds, 31), HasSubstr("is reached twice"));
+}
+
 TEST_F(NewProjectTest, NoUrdfIsAnErrorWithItsName) {
   std::ofstream(dir_ / "arm.urdf") << "not even XML";
   const auto garbage = write_project({"arm", dir_ / "arm.urdf", dir_});
