@@ -1,8 +1,5 @@
 #include "core/runtime/keeper.hpp"
 
-#include <fmt/format.h>
-#include <sys/stat.h>
-
 #include <algorithm>
 #include <chrono>
 #include <utility>
@@ -18,21 +15,6 @@ constexpr int kLooksAtFiles = 20;  // one in so many
 // Pauses between restarts of a process that keeps dying; one that lived longer than the last of
 // them begins anew.
 constexpr base::Nanoseconds kFirstPause = 50 * base::kMillisecond, kLastPause = 5 * base::kSecond;
-
-// How the robot's files look: what changes when one is written. Empty if one is missing: a linker
-// removes its output before it writes it.
-std::string look_of(const config::RobotConfig& config) {
-  std::string look;
-  for (const auto* file :
-       {&config.plugin, &config.stem_plugin, &config.head_plugin, &config.bundle}) {
-    if (file->empty()) continue;
-    struct stat facts {};
-    if (::stat(file->c_str(), &facts) != 0) return "";
-    look += fmt::format("{}:{}:{}.{} ", facts.st_ino, facts.st_size, facts.st_mtim.tv_sec,
-                        facts.st_mtim.tv_nsec);
-  }
-  return look;
-}
 
 }  // namespace
 
@@ -85,15 +67,16 @@ void Keeper::look_at_process(RobotSlot& slot, Care& care) {
 
 void Keeper::look_at_files(RobotSlot& slot, Care& care) {
   config::RobotConfig config;
+  std::string made_of;
   {
     const std::lock_guard table(slot.table);
     config = slot.now.config;
+    made_of = slot.now.files;
   }
   if (!config.watch) return;
-  const std::string look = look_of(config);
+  const std::string look = files_of(config);
   const bool at_rest = look == std::exchange(care.seen, look);
-  if (care.tried.empty()) care.tried = look;  // as the robot was made of
-  if (look.empty() || look == care.tried || !at_rest) return;
+  if (look.empty() || look == made_of || look == care.tried || !at_rest) return;
   if (means_.reload(slot.robot->name()).code != Code::busy) care.tried = look;
 }
 

@@ -39,7 +39,7 @@ class Keeper {
  private:
   struct Care {  // of one robot
     base::Nanoseconds pause = 0, next_try = 0, made = 0;
-    std::string seen, tried;  // how its files looked at the last look, and when last read
+    std::string seen, tried;  // how its files looked at the last look, and at the last reload
   };
 
   void run();

@@ -96,8 +96,10 @@ Result<Prepared> Preparer::prepare(const config::RobotConfig& wanted, Worker& wo
   const auto refuse = [&](const Error& error) {
     return Error{error.code, "robot '" + wanted.name + "': " + error.message};
   };
+  std::string files = files_of(wanted);
   auto made = wanted.isolation.enabled ? make_elsewhere(wanted, worker) : make_here(wanted);
   if (!made) return refuse(made.error());
+  made->parts.files = std::move(files);
   auto generation = make_generation(wanted, *made);
   if (!generation) return refuse(generation.error());
   auto warm = warm_up(**generation, made->parts.body, worker, robot);

@@ -19,6 +19,9 @@ class SteadyController {
     base::Nanoseconds sent = 0, took = 0;
     bool answered = false;
     Drive drive = Drive::waiting;
+    Code reason = Code::ok;
+    std::uint64_t generation = 0;
+    std::vector<float> values;
     bool by_policy() const noexcept { return answered && drive == Drive::policy; }
   };
   static constexpr base::Nanoseconds kPeriod = 10 * base::kMillisecond;
@@ -37,6 +40,16 @@ class SteadyController {
   std::size_t count() const {
     const std::lock_guard lock(mutex_);
     return ticks_.size();
+  }
+  /// Waits until it has ticked so often that `done(ticks)`; for ten seconds at most.
+  template <class Done>
+  bool wait_for(Done done) const {
+    const base::Nanoseconds until = base::monotonic_ns() + 10 * base::kSecond;
+    while (!done(ticks())) {
+      if (base::monotonic_ns() > until) return false;
+      std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    }
+    return true;
   }
   /// The last `n` ticks were all driven by the policy.
   bool steady(std::size_t n) const {
@@ -61,7 +74,12 @@ class SteadyController {
       ActionReply reply;
       tick.answered = client->act(reply, std::chrono::milliseconds(500)).ok();
       tick.took = base::monotonic_ns() - tick.sent;
-      if (tick.answered) tick.drive = reply.drive;
+      if (tick.answered) {
+        tick.drive = reply.drive;
+        tick.reason = reply.reason;
+        tick.generation = reply.generation;
+        tick.values.assign(reply.values.begin(), reply.values.end());
+      }
       {
         const std::lock_guard lock(mutex_);
         ticks_.push_back(tick);

@@ -1,0 +1,130 @@
+// Robots in processes of their own: whatever the plugin does, its robot is answered on every tick
+// and driven again within a second, and no other robot notices.
+#include <gmock/gmock.h>
+
+#include "tests/integration/host_fixture.hpp"
+#include "tests/support/steady_controller.hpp"
+
+namespace cambium::test {
+namespace {
+
+using testing::HasSubstr;
+using Ticks = std::vector<SteadyController::Tick>;
+
+struct Misdeed {
+  const char* head;
+  const char* obituary;  ///< empty: the process lives, only its chunks are refused
+};
+
+class IsolationTest : public HostTest {
+ protected:
+  IsolationTest() {
+    auto healthy = config_.robots[0];
+    healthy.name = "healthy";
+    auto& sick = config_.robots[0];
+    sick.isolation.enabled = true;
+    sick.isolation.memory_mb = 256;
+    config_.robots.push_back(healthy);
+  }
+  void start_isolating_host() {
+    auto host = Host::start(
+        config_, [this](const std::string& text) { log_ += text + "\n"; }, CAMBIUM_PROGRAM);
+    ASSERT_TRUE(host) << host.error().message;
+    host_ = std::move(*host);
+  }
+};
+
+TEST_F(IsolationTest, DrivesARobotThroughItsProcessAsWithout) {
+  start_trunk();
+  start_isolating_host();
+  EXPECT_TRUE(host_->status()[0].isolated);
+  auto controller = client();
+  ActionReply reply;
+  ASSERT_TRUE(tick_until(controller, reply,
+                         [](const auto& r) { return std::abs(r.values[0] - 0.1F) < 1e-5F; }));
+  const auto swapped = host_->swap({.robot = "left", .bundle = folder_ / "arm_other.safetensors"});
+  ASSERT_TRUE(swapped.ok()) << swapped.reason;
+  EXPECT_TRUE(tick_until(controller, reply,
+                         [](const auto& r) { return std::abs(r.values[0] - 0.3F) < 1e-5F; }));
+  ASSERT_TRUE(host_->rollback("left").ok());
+  EXPECT_TRUE(tick_until(controller, reply,
+                         [](const auto& r) { return std::abs(r.values[0] - 0.1F) < 1e-5F; }));
+}
+
+TEST_F(IsolationTest, RefusesABadPluginInTheSameWords) {
+  start_trunk();
+  start_isolating_host();
+  const auto head = host_->swap({.robot = "left", .head = "constnt"});
+  ASSERT_FALSE(head.ok());
+  EXPECT_THAT(head.reason, HasSubstr("did you mean 'constant'?"));
+}
+
+class Misdeeds : public IsolationTest, public testing::WithParamInterface<Misdeed> {};
+
+TEST_P(Misdeeds, CostNobodyElseATickAndTheRobotComesBack) {
+  config_.robots[0].plugin = MISBEHAVING;
+  write_toy_bundle(folder_ / "sick.safetensors", {.trunk_id = trunk_id_, .head = GetParam().head});
+  config_.robots[0].bundle = folder_ / "sick.safetensors";
+  start_trunk();
+  start_isolating_host();
+  const SteadyController sick(ipc("control"), "left"), healthy(ipc("control"), "healthy");
+  ASSERT_TRUE(healthy.wait_for([&](const Ticks&) { return healthy.steady(3); }));
+  const auto since = healthy.count();
+  // Driven by the policy, then not, then again.
+  std::size_t fell = 0, rose = 0;
+  const bool mended = *GetParam().obituary != 0;
+  ASSERT_TRUE(sick.wait_for([&](const Ticks& ticks) {
+    fell = rose = 0;
+    bool drove = false;
+    for (std::size_t i = 0; i < ticks.size(); ++i) {
+      if (ticks[i].by_policy() && fell != 0 && rose == 0) rose = i;
+      if (!ticks[i].by_policy() && drove && fell == 0) fell = i;
+      drove = drove || ticks[i].by_policy();
+    }
+    return mended ? rose != 0 : fell != 0 && ticks.size() > fell + 20;
+  })) << log_;
+  const auto ticks = sick.ticks();
+  for (const auto& tick : ticks) {
+    if (tick.generation != 0) {
+      EXPECT_TRUE(tick.answered);
+    }
+  }
+  if (mended) {
+    EXPECT_LT(ticks[rose].sent - ticks[fell].sent, base::kSecond);
+    EXPECT_THAT(host_->swaps("left")->back().reason, HasSubstr(GetParam().obituary)) << log_;
+    EXPECT_EQ(host_->swaps("left")->back().kind, "restart");
+  } else {
+    EXPECT_EQ(ticks.back().reason, Code::not_finite);
+  }
+  const auto others = healthy.ticks();
+  for (std::size_t i = since; i < others.size(); ++i)
+    EXPECT_TRUE(others[i].by_policy()) << "tick " << i << " of the healthy robot";
+}
+
+INSTANTIATE_TEST_SUITE_P(All, Misdeeds,
+                         testing::Values(Misdeed{"throws", "threw"}, Misdeed{"nan", ""},
+                                         Misdeed{"sleeps", "no answer for 200 ms"},
+                                         Misdeed{"loops", "no answer for 200 ms"},
+                                         Misdeed{"eats_memory", "memory limit 256 MB"},
+                                         Misdeed{"crashes", "SIGSEGV"},
+                                         Misdeed{"aborts", "SIGABRT"},
+                                         Misdeed{"exits", "exit code"}),
+                         [](const auto& one) { return one.param.head; });
+
+TEST_F(IsolationTest, ACrashOnProbationBringsTheOldGenerationBack) {
+  start_trunk();
+  start_isolating_host();
+  const SteadyController driver(ipc("control"), "left");
+  ASSERT_TRUE(driver.wait_for([&](const Ticks&) { return driver.steady(3); }));
+  write_toy_bundle(folder_ / "sick.safetensors", {.trunk_id = trunk_id_, .head = "crashes"});
+  const auto report = host_->swap({.robot = "left",
+                                   .plugin = MISBEHAVING,
+                                   .bundle = folder_ / "sick.safetensors",
+                                   .probation = 100});
+  EXPECT_EQ(report.end, runtime::SwapStage::rolled_back) << report.reason;
+  EXPECT_TRUE(driver.wait_for([&](const Ticks&) { return driver.steady(5); })) << log_;
+  EXPECT_EQ(host_->status()[0].head, "constant");
+}
+
+}  // namespace
+}  // namespace cambium::test
