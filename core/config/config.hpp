@@ -118,6 +118,9 @@ Result<Config> load_config(const std::filesystem::path& file);
 /// An empty text gives the defaults. [setup]
 Result<Config> parse_config(std::string_view text, const std::filesystem::path& file);
 
+/// 1 to 64 letters, digits, '_' or '-': what robots, heads and embodiments may be called. [any]
+bool is_name(std::string_view text) noexcept;
+
 /// Every key that a file may have, with its tables: "trunk.queue", "robot.gate.policy". [setup]
 std::set<std::string> config_keys();
 

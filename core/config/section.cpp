@@ -6,6 +6,7 @@
 #include <sstream>
 
 #include "core/base/nearest.hpp"
+#include "core/config/config.hpp"
 #include "core/config/endpoint.hpp"
 
 namespace cambium::config {
@@ -42,14 +43,14 @@ std::string what_it_is(const toml::node& node) {
   return value + " is " + kind(node);
 }
 
-bool is_name(std::string_view text) {
+}  // namespace
+
+bool is_name(std::string_view text) noexcept {
   return !text.empty() && text.size() <= 64 && std::all_of(text.begin(), text.end(), [](char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
            c == '-';
   });
 }
-
-}  // namespace
 
 void Problems::add(toml::source_position where, std::string sentence) {
   problems_.push_back({where, std::move(sentence)});

@@ -5,6 +5,7 @@
 #include "cambium/version.hpp"
 #include "core/base/nearest.hpp"
 #include "core/base/realtime.hpp"
+#include "core/plugin/plugin_library.hpp"
 #include "core/runtime/admin_json.hpp"
 #include "core/transport/verify.hpp"
 #include "core/trunk/link.hpp"
@@ -51,6 +52,10 @@ AdminAnswer status_of(const Host& host, const trunk::TrunkLink& link) {
               {"control", host.control_endpoint()},
               {"resident_kb", base::resident_kb()},
               {"robots", json::array()}};
+  const auto libraries = plugin::loaded_libraries();
+  object["libraries"] = {{"mapped", libraries.mapped}, {"kept", json::array()}};
+  for (const auto& [file, reason] : libraries.kept)
+    object["libraries"]["kept"].push_back({{"file", file.string()}, {"reason", reason}});
   object["trunk"] = {{"alive", link.alive(base::monotonic_ns())},
                      {"endpoint", host.config().trunk.endpoint}};
   if (const auto& trunk = link.identity()) {

@@ -8,6 +8,7 @@
 
 #include "core/base/nearest.hpp"
 #include "core/base/realtime.hpp"
+#include "core/runtime/robot_claim.hpp"
 #include "core/trunk/link.hpp"
 
 namespace cambium::runtime {
@@ -143,14 +144,20 @@ Swap::Means Host::means() {
 
 Result<void> Host::add(const config::RobotConfig& robot) {
   const std::lock_guard adding(adding_);
-  if (robot.name.empty()) return Error{Code::bad_argument, "a robot needs a name"};
+  if (!config::is_name(robot.name)) {
+    return Error{Code::bad_argument, "'" + robot.name +
+                                         "' is no name for a robot, expected 1 to 64 " +
+                                         "letters, digits, '_' or '-'"};
+  }
   if (find(robot.name))
     return Error{Code::bad_argument, "there is a robot '" + robot.name + "' already; use swap"};
   std::uint32_t id = 0;
   while (slots_.count(id) != 0) ++id;
   if (id >= IoLoop::kMaxRobots) return Error{Code::limit, "a host has at most 64 robots"};
 
-  auto slot = std::make_shared<RobotSlot>();
+  auto claim = claim_robot(config_, robot.name);
+  if (!claim) return claim.error();
+  auto slot = std::make_shared<RobotSlot>(std::move(*claim));
   slot->robot = std::make_unique<Robot>(
       id, robot.name, config_.host.max_message_kb * 1024 / sizeof(float), io_->waker());
   if (workers_.empty()) slot->own_worker = make_worker("cambium-bot" + std::to_string(id));
@@ -177,6 +184,7 @@ Result<void> Host::remove(const std::string& robot) {
   if (!held) return held.error();
   RobotSlot& slot = *held->first;
   slot.removed = true;
+  slot.claim.reset();  // the slot itself may live a little longer, in somebody's hands
   io_->remove_route(slot.robot->id());
   slot.worker->drop(*slot.robot);
   log("robot '" + robot + "': removed");

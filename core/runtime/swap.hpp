@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "core/base/file_lock.hpp"
 #include "core/runtime/comparison.hpp"
 #include "core/runtime/installed.hpp"
 #include "core/runtime/io_loop.hpp"
@@ -67,7 +68,10 @@ struct SwapReport {
 
 /// A robot as the host keeps it.
 struct RobotSlot {
-  std::unique_ptr<Worker> own_worker;  ///< null: it shares one
+  explicit RobotSlot(base::FileLock name) : claim(std::move(name)) {}
+
+  std::optional<base::FileLock> claim;  ///< of its name, among hosts
+  std::unique_ptr<Worker> own_worker;   ///< null: it shares one
   Worker* worker = nullptr;
   std::unique_ptr<Robot> robot;
 

@@ -294,5 +294,19 @@ TEST_F(HostTest, TheCommandLineIsAnswered) {
   EXPECT_EQ(wrong->text, "no verb 'swop' (did you mean 'swap'?)");
 }
 
+TEST_F(HostTest, RefusesARobotThatAnotherHostOfItsTrunkRuns) {
+  start_host();
+  auto other = config_;
+  other.host.control = ipc("control2");
+  other.host.admin = ipc("admin2");
+  const auto second = Host::start(other, [](const std::string&) {});
+  ASSERT_FALSE(second);
+  EXPECT_EQ(second.error().code, Code::busy);
+  EXPECT_THAT(second.error().message,
+              HasSubstr("robot 'left' is run by another host of the trunk at 'ipc://"));
+  ASSERT_TRUE(host_->remove("left"));
+  EXPECT_TRUE(Host::start(other, [](const std::string&) {})) << "the name is free again";
+}
+
 }  // namespace
 }  // namespace cambium
