@@ -11,7 +11,7 @@
 #include "core/base/realtime.hpp"
 #include "core/base/sha256.hpp"
 #include "core/plugin/plugin_library.hpp"
-#include "core/runtime/policy.hpp"
+#include "core/runtime/local_policy.hpp"
 #include "core/transport/verify.hpp"
 #include "core/trunk/link.hpp"
 #include "wire/welcome_generated.h"
@@ -181,12 +181,12 @@ Result<Host::Prepared> Host::prepare(const config::RobotConfig& robot, const Slo
     }
     auto bundle = nn::Bundle::open(robot.bundle);
     if (!bundle) return refuse(bundle.error());
-    auto made = Policy::make({.embodiment = next.body,
-                              .stock = *stock_,
-                              .bundle = *bundle,
-                              .stem_library = *next.stem_library,
-                              .head_library = *next.head_library,
-                              .head = robot.head});
+    auto made = LocalPolicy::make({.embodiment = next.body,
+                                   .stock = *stock_,
+                                   .bundle = *bundle,
+                                   .stem_library = *next.stem_library,
+                                   .head_library = *next.head_library,
+                                   .head = robot.head});
     if (!made) return refuse(made.error());
     policy = std::move(*made);
     next.bundle_sha = sha_of_file(robot.bundle);
@@ -266,7 +266,7 @@ std::string Host::warm_up(Prepared& prepared, const Slot* running, Error& failur
   const auto& shape = next.policy->shape();
   std::vector<float> tokens(std::size_t{shape.tokens} * shape.width),
       features(std::size_t{shape.features} * shape.width);
-  if (const Status encoded = next.policy->encode(window, tokens); !encoded.ok()) {
+  if (const Status encoded = next.policy->encode(window, tokens).status; !encoded.ok()) {
     failure = {encoded.code(),
                "warm-up: stem " + std::to_string(encoded.detail()) + " failed on " + seen};
     return "";
@@ -294,7 +294,7 @@ std::string Host::warm_up(Prepared& prepared, const Slot* running, Error& failur
     with = std::string("zero features, the trunk said ") + to_string(answer->code);
   }
   if (const Status decoded =
-          next.policy->decode({features.data(), shape.features, shape.width}, next.chunk);
+          next.policy->decode({features.data(), shape.features, shape.width}, next.chunk).status;
       !decoded.ok()) {
     failure = {decoded.code(),
                std::string("warm-up: the head failed: ") + to_string(decoded.code())};

@@ -1,35 +1,19 @@
-// core/runtime/policy.hpp: stems, normaliser and head of one generation, wired: observations to
-// tokens, features to actions.
+// core/runtime/policy.hpp: stems, normaliser and head of one generation: observations to tokens,
+// features to actions.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <span>
 #include <string>
-#include <vector>
 
 #include "cambium/frame.hpp"
-#include "cambium/result.hpp"
+#include "cambium/status.hpp"
 #include "core/base/sha256.hpp"
-#include "core/nn/bundle.hpp"
-#include "core/nn/stock.hpp"
-#include "core/plugin/embodiment.hpp"
-#include "core/plugin/plugin_library.hpp"
 #include "core/runtime/observation_window.hpp"
+#include "core/runtime/policy_state.hpp"
 
 namespace cambium::runtime {
-
-/// What a policy is made of. Borrowed until make() returns. The stock's shared stems are made by
-/// the plugin's code, or the stem plugin's, from the stock's weights.
-struct PolicyParts {
-  const plugin::Embodiment& embodiment;
-  const nn::Stock& stock;
-  const nn::Bundle& bundle;
-  const plugin::PluginLibrary& stem_library;
-  const plugin::PluginLibrary& head_library;
-  std::string head;  ///< empty: the one the bundle names
-};
 
 /// The sizes that the rest of the host needs.
 struct PolicyShape {
@@ -42,14 +26,20 @@ struct PolicyShape {
   base::Digest trunk{};      ///< the only trunk it works with
 };
 
-/// Threads    One thread at a time.
-/// Real time  encode() and decode() allocate nothing.
+/// What became of a call: its status, or that poll() will tell.
+struct Outcome {
+  bool under_way = false;
+  Status status;
+};
+
+/// Where a generation's stems and head run: on the robot's own thread (LocalPolicy), or in a
+/// process of their own (IsolatedPolicy), which the robot never waits for.
+///
+/// Threads    One thread at a time. At most one call is under way.
+/// Real time  Nothing allocates, waits or throws after the policy was made.
 class Policy {
  public:
-  /// Checks the contract (embodiment, dof, units, trunk, layout), then makes and activates stems
-  /// and head. The first mismatch is an error that names both sides; nothing is half made. [setup]
-  static Result<std::unique_ptr<Policy>> make(const PolicyParts& parts);
-  ~Policy();
+  virtual ~Policy() = default;
   Policy(const Policy&) = delete;
   Policy& operator=(const Policy&) = delete;
 
@@ -59,32 +49,33 @@ class Policy {
   /// window  [SI]  all sensors of the embodiment, at least one step
   /// out     [1]   (tokens, width)
   /// The detail of an error is the index of the layout entry. [loop, rt]
-  Status encode(const ObservationWindow& window, std::span<float> out) noexcept;
+  virtual Outcome encode(const ObservationWindow& window, std::span<float> out) noexcept = 0;
 
   /// features  [1]                 (features, width)
   /// out       unit of the action  (horizon, dof)
   /// not_finite if the head gave NaN or infinity. [loop, rt]
-  Status decode(FeaturesView features, std::span<float> out) noexcept;
+  virtual Outcome decode(FeaturesView features, std::span<float> out) noexcept = 0;
 
- private:
-  struct Input {
-    std::size_t sensor = 0;  ///< index in the embodiment
-    std::uint32_t horizon = 1, tokens = 1;
-    nn::Normaliser normaliser;
-    plugin::StemHandle stem;
-    std::vector<float> scratch;  ///< (horizon, size) normalised
-  };
+  /// Looks after the call under way; when it is done, `out` holds what that call asks for. `failed`
+  /// without a call under way, or if the process is gone. [loop, rt]
+  virtual Outcome poll(std::span<float> out) noexcept = 0;
 
+  /// The result of the call under way is not wanted any more. The next call may be refused with
+  /// `busy` until the old one has ended. [loop, rt]
+  virtual void abandon() noexcept = 0;
+
+  /// What stems and head remember now. Borrowed until the next call. [loop, rt]
+  virtual const PolicyState& state() noexcept = 0;
+
+  /// Goes on with what another policy remembered, part by part as their owners' names agree; a part
+  /// that refuses its bytes starts anew. [loop, rt]
+  virtual StateReport restore(const PolicyState& state) noexcept = 0;
+
+ protected:
   Policy() = default;
-  Result<void> add_input(const PolicyParts& parts, const nn::LayoutEntry& entry);
-  Result<void> add_head(const PolicyParts& parts);
 
   PolicyShape shape_;
-  std::vector<Input> inputs_;
-  std::vector<float> action_tokens_;
   std::string head_name_;
-  plugin::HeadHandle head_;
-  nn::Normaliser action_normaliser_;
 };
 
 }  // namespace cambium::runtime

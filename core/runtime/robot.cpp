@@ -216,8 +216,11 @@ void Robot::request_chunk(const ObservationFrame& frame, bool lockstep) noexcept
   OutFrame* out = begin(OutFrame::Kind::tokens, frame.sequence);
   if (!out) return;
   const auto& shape = now.policy->shape();
-  if (const Status encoded = now.policy->encode(
-          now.window, std::span(out->values.get(), std::size_t{shape.tokens} * shape.width));
+  if (const Status encoded =
+          now.policy
+              ->encode(now.window,
+                       std::span(out->values.get(), std::size_t{shape.tokens} * shape.width))
+              .status;
       !encoded.ok()) {
     fallback_reason_ = encoded.code();
     if (lockstep) notice(frame.sequence, encoded.code(), "a stem failed");
@@ -254,7 +257,8 @@ void Robot::handle_features(const FeaturesFrame& frame) noexcept {
   if (code == Code::ok && (frame.count != shape.features || frame.width != shape.width))
     code = Code::bad_data;
   if (code == Code::ok) {
-    code = now.policy->decode({frame.values.get(), frame.count, frame.width}, now.chunk).code();
+    code =
+        now.policy->decode({frame.values.get(), frame.count, frame.width}, now.chunk).status.code();
   }
   if (code != Code::ok) {
     fallback_reason_ = code;

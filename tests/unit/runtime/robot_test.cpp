@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "core/plugin/plugin_library.hpp"
+#include "core/runtime/local_policy.hpp"
 #include "tests/support/malloc_guard.hpp"
 #include "tests/support/temporary.hpp"
 #include "tests/support/toy_files.hpp"
@@ -33,7 +34,7 @@ class RobotTest : public testing::Test {
     auto library = plugin::open_library(library_file, {.run_dir = folder_ / "run"});
     if (!stock || !bundle || !library) throw std::runtime_error("the toy files do not open");
     const auto body = (*library)->embodiment();
-    auto policy = Policy::make({.embodiment = *body,
+    auto policy = LocalPolicy::make({.embodiment = *body,
                                 .stock = *stock,
                                 .bundle = *bundle,
                                 .stem_library = **library,

@@ -1,4 +1,4 @@
-#include "core/runtime/policy.hpp"
+#include "core/runtime/local_policy.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -44,10 +44,10 @@ Result<void> check_contract(const PolicyParts& parts) {
 
 }  // namespace
 
-Result<std::unique_ptr<Policy>> Policy::make(const PolicyParts& parts) {
+Result<std::unique_ptr<Policy>> LocalPolicy::make(const PolicyParts& parts) {
   if (auto fits = check_contract(parts); !fits) return fits.error();
   const auto& spec = parts.bundle.spec();
-  std::unique_ptr<Policy> policy(new Policy());
+  std::unique_ptr<LocalPolicy> policy(new LocalPolicy());
   for (const auto& entry : spec.layout) {
     if (auto added = policy->add_input(parts, entry); !added) return added.error();
   }
@@ -65,10 +65,10 @@ Result<std::unique_ptr<Policy>> Policy::make(const PolicyParts& parts) {
       .trunk = base::from_hex(spec.trunk_id),
   };
   if (auto added = policy->add_head(parts); !added) return added.error();
-  return policy;
+  return std::unique_ptr<Policy>(std::move(policy));
 }
 
-Result<void> Policy::add_input(const PolicyParts& parts, const nn::LayoutEntry& entry) {
+Result<void> LocalPolicy::add_input(const PolicyParts& parts, const nn::LayoutEntry& entry) {
   const auto& spec = parts.bundle.spec();
   const auto refuse = [&](Code code, const std::string& what) {
     return Error{code, file_name(parts.bundle) + ": stem '" + entry.stem + "' of sensor '" +
@@ -114,7 +114,7 @@ Result<void> Policy::add_input(const PolicyParts& parts, const nn::LayoutEntry& 
   return {};
 }
 
-Result<void> Policy::add_head(const PolicyParts& parts) {
+Result<void> LocalPolicy::add_head(const PolicyParts& parts) {
   const auto& spec = parts.bundle.spec();
   head_name_ = parts.head.empty() ? spec.head : parts.head;
   auto head = parts.head_library.create_head(head_name_);
@@ -137,14 +137,14 @@ Result<void> Policy::add_head(const PolicyParts& parts) {
   return {};
 }
 
-Policy::~Policy() {
+LocalPolicy::~LocalPolicy() {
   for (auto& input : inputs_) {
     if (input.stem) input.stem->deactivate();
   }
   if (head_) head_->deactivate();
 }
 
-Status Policy::encode(const ObservationWindow& window, std::span<float> out) noexcept {
+Outcome LocalPolicy::encode(const ObservationWindow& window, std::span<float> out) noexcept {
   float* tokens = out.data();
   for (std::size_t i = 0; i < inputs_.size(); ++i) {
     auto& input = inputs_[i];
@@ -156,19 +156,27 @@ Status Policy::encode(const ObservationWindow& window, std::span<float> out) noe
     input.normaliser.normalise({newest, numbers}, std::span(input.scratch).first(numbers));
     const Status status = input.stem->encode({input.scratch.data(), steps, raw.size},
                                              {tokens, input.tokens, shape_.width});
-    if (!status.ok()) return {status.code(), static_cast<std::uint16_t>(i)};
+    if (!status.ok()) return {.status = {status.code(), static_cast<std::uint16_t>(i)}};
     tokens += std::size_t{input.tokens} * shape_.width;
   }
   std::copy(action_tokens_.begin(), action_tokens_.end(), tokens);
   return {};
 }
 
-Status Policy::decode(FeaturesView features, std::span<float> out) noexcept {
+Outcome LocalPolicy::decode(FeaturesView features, std::span<float> out) noexcept {
   const Status status = head_->decode(features, {out.data(), shape_.horizon, shape_.dof});
-  if (!status.ok()) return status;
+  if (!status.ok()) return {.status = status};
   action_normaliser_.unnormalise(out, out);
   const bool finite = std::all_of(out.begin(), out.end(), [](float x) { return std::isfinite(x); });
-  return finite ? Status() : Status(Code::not_finite);
+  return {.status = finite ? Status() : Status(Code::not_finite)};
+}
+
+const PolicyState& LocalPolicy::state() noexcept {
+  return state_;
+}
+
+StateReport LocalPolicy::restore(const PolicyState&) noexcept {
+  return {};
 }
 
 }  // namespace cambium::runtime
