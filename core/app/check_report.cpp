@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
+
 namespace cambium::app {
 
 using check::Verdict;
@@ -46,6 +48,12 @@ void CheckReport::add(const check::Outcome& outcome) {
                                 {"of", subject_}});
     return;
   }
+  if (verdict == Verdict::skip) {  // many have the same reason
+    auto reason = std::ranges::find(skipped_, message, [](const auto& one) { return one.first; });
+    if (reason == skipped_.end()) reason = skipped_.insert(reason, {message, {}});
+    reason->second.push_back(outcome.name);
+    return;
+  }
   wipe();
   fmt::print("{:<5} {}{}{}\n", check::to_string(verdict), outcome.name, message.empty() ? "" : ": ",
              message);
@@ -57,6 +65,18 @@ void CheckReport::progress(std::size_t done, std::size_t all, std::string_view r
   fmt::print(stderr, "\r\x1b[K[{}/{}] {}", done, all, running);
   std::fflush(stderr);
   drawn_ = true;
+}
+
+void CheckReport::end_subject() {
+  wipe();
+  for (const auto& [reason, names] : skipped_)
+    if (names.size() == 1)
+      fmt::print("SKIP  {}: {}\n", names.front(), reason);
+    else
+      fmt::print("SKIP  {} checks, '{}' to '{}': {}\n", names.size(), names.front(), names.back(),
+                 reason);
+  skipped_.clear();
+  std::fflush(stdout);
 }
 
 void CheckReport::end(double seconds) {

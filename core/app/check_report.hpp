@@ -5,6 +5,8 @@
 #include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "core/check/runner.hpp"
 
@@ -24,6 +26,8 @@ class CheckReport {
   void progress(std::size_t done, std::size_t all, std::string_view running);
 
   bool ok() const noexcept { return failed_ == 0; }
+  /// After the last outcome of a subject: what was skipped, by reason.
+  void end_subject();
   /// The last line, or the whole JSON object.
   void end(double seconds);
 
@@ -32,6 +36,7 @@ class CheckReport {
 
   bool json_, terminal_, drawn_ = false;
   std::string subject_;
+  std::vector<std::pair<std::string, std::vector<std::string>>> skipped_;  // reason, names
   unsigned counts_[5] = {}, failed_ = 0;
   nlohmann::ordered_json object_;
 };

@@ -150,6 +150,7 @@ int check_all(Arguments& arguments) {
     report.begin(one, subjects.size() > 1);
     if (const auto outcomes = check::run_checks(one, run, watch); !outcomes)
       return complain(outcomes.error());
+    report.end_subject();
   }
   report.end(static_cast<double>(base::monotonic_ns() - start) / base::kSecond);
   return report.ok() ? kDone : kFailed;

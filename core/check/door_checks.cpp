@@ -18,12 +18,16 @@ namespace {
 using plugin::PluginLibrary;
 
 Finding opens(Context& c) {
-  const auto start = base::monotonic_ns();
   const auto& library = c.library();
-  const double ms = static_cast<double>(base::monotonic_ns() - start) / base::kMillisecond;
+  double ms = 1e9;
+  for (int i = 0; i < 3; ++i) {  // the best of three: a busy machine is not the plugin's fault
+    const auto start = base::monotonic_ns();
+    c.open_again(c.subject().plugin);
+    ms = std::min(ms, static_cast<double>(base::monotonic_ns() - start) / base::kMillisecond);
+  }
   if (ms > 100)
     return warn(
-        fmt::format("it took {:.0f} ms, aim at 100 at most: do less in static "
+        fmt::format("it takes {:.0f} ms, aim at 100 at most: do less in static "
                     "constructors, link less",
                     ms));
   return pass(
@@ -50,12 +54,11 @@ Finding exports_one_symbol(Context& c) {
                   count, fmt::join(others, "', '"), count > 3 ? ", …" : ""));
 }
 
-/// One of everything that the library exports, made and destroyed; nothing is activated.
+/// One of every stem and head that the library exports, made and destroyed, never activated.
 void make_all(const PluginLibrary& library) {
   for (const auto& [interface_id, name] : library.exports()) {
     if (interface_id == kStemInterface) need(library.create_stem(name));
     if (interface_id == kHeadInterface) need(library.create_head(name));
-    if (interface_id == kEmbodimentInterface) need(library.embodiment(name));
   }
 }
 
@@ -96,7 +99,7 @@ Finding makes_all_100_times(Context& c) {
   constexpr int kRounds = 100;
   const auto& library = c.library();
   for (int i = 0; i < 10; ++i) make_all(library);  // what is set up once is no growth
-  c.doing("making and destroying all that it exports");
+  c.doing("making and destroying stems and heads");
   const auto before = allocated_bytes();
   for (int i = 0; i < kRounds; ++i) make_all(library);
   const auto after = allocated_bytes();
@@ -108,21 +111,24 @@ Finding makes_all_100_times(Context& c) {
   return pass();
 }
 
-std::vector<plugin::Embodiment> embodiments(Context& c) {
-  std::vector<plugin::Embodiment> all;
+std::vector<std::string> embodiments(Context& c) {
+  std::vector<std::string> names;
   for (const auto& one : c.library().exports())
-    if (one.interface_id == kEmbodimentInterface)
-      all.push_back(need(c.library().embodiment(one.name)));
-  if (all.empty()) throw Ended{skip("it exports no embodiment")};
-  return all;
+    if (one.interface_id == kEmbodimentInterface) names.push_back(one.name);
+  if (names.empty()) throw Ended{skip("it exports no embodiment")};
+  return names;
 }
 
 Finding embodiments_are_sound(Context& c) {
-  std::string names;
-  for (const auto& one : embodiments(c))
-    names += fmt::format("{}{}: {} joints at {} Hz", names.empty() ? "" : "; ", one.name, one.dof(),
-                         one.control_hz);
-  return pass(names);
+  std::string said, wrong;
+  for (const auto& name : embodiments(c)) {
+    const auto body = c.library().embodiment(name);
+    auto& text = body ? said : wrong;
+    text += text.empty() ? "" : "; ";
+    text += body ? fmt::format("{}: {} joints at {} Hz", name, body->dof(), body->control_hz)
+                 : body.error().message;
+  }
+  return wrong.empty() ? pass(said) : fail(wrong);
 }
 
 void look_at_joint(const plugin::Joint& joint, Remarks& remarks) {
@@ -142,7 +148,8 @@ void look_at_joint(const plugin::Joint& joint, Remarks& remarks) {
 
 Finding embodiments_are_plausible(Context& c) {
   Remarks remarks;
-  for (const auto& body : embodiments(c)) {
+  for (const auto& name : embodiments(c)) {
+    const auto body = need(c.library().embodiment(name));
     for (const auto& joint : body.joints) look_at_joint(joint, remarks);
     if (body.control_hz < 10 || body.control_hz > 1000)
       remarks.add(fmt::format("control_hz {} lies outside 10 to 1000", body.control_hz));
@@ -154,9 +161,22 @@ Finding embodiments_are_plausible(Context& c) {
   return std::move(remarks).finding();
 }
 
+/// As a host would; what is wrong with it is for other checks to say.
+void run_parts(Context& c) try {
+  if (c.subject().bundle.empty()) return;
+  for (const auto& spec : c.parts()) {
+    c.doing("running " + spec.title);
+    Part part(spec);
+    part.activate();
+    for (int i = 0; i < 4; ++i) part.run(spec.sample(c.random()));
+  }
+} catch (const Ended&) {
+}
+
 Finding prints_nothing(Context& c) {
   CapturedStdout captured;
   make_all(*c.open_again(c.subject().plugin));
+  run_parts(c);
   auto text = captured.text();
   if (text.empty()) return pass();
   text.resize(std::min(text.find('\n'), text.size()));
@@ -178,16 +198,18 @@ Finding leaves_no_thread(Context& c) {
 }
 
 constexpr const char* kOpens = "opens";
+constexpr const char* kMakes = "makes stems and heads, 100 times without growing";
+constexpr const char* kSound = "embodiments are sound";
 constexpr Check kChecks[] = {
     {kOpens, opens},
     {"exports one symbol, none of it unique", exports_one_symbol},
-    {"can be unmapped", can_be_unmapped, {}, kOpens},
     {"knows no names but those it exports", knows_no_other_names, {}, kOpens},
-    {"makes all that it exports, 100 times without growing", makes_all_100_times, {}, kOpens},
-    {"embodiments are sound", embodiments_are_sound, {}, kOpens},
-    {"embodiments are plausible", embodiments_are_plausible, {}, "embodiments are sound"},
-    {"prints nothing to stdout", prints_nothing, {}, kOpens},
-    {"leaves no thread behind", leaves_no_thread, {}, kOpens},
+    {kSound, embodiments_are_sound, {}, kOpens},
+    {"embodiments are plausible", embodiments_are_plausible, {}, kSound},
+    {kMakes, makes_all_100_times, {}, kOpens},
+    {"can be unmapped", can_be_unmapped, {}, kMakes},
+    {"prints nothing to stdout", prints_nothing, {}, kMakes},
+    {"leaves no thread behind", leaves_no_thread, {}, kMakes},
 };
 
 }  // namespace

@@ -55,7 +55,7 @@ Finding reloads_100_times(Context& c) {
 }
 
 constexpr Check kChecks[] = {
-    {"reloads 100 times", reloads_100_times, {}, "opens"},
+    {"reloads 100 times", reloads_100_times, {}, "can be unmapped"},
 };
 
 }  // namespace

@@ -61,23 +61,29 @@ class Run {
     outcomes_[index] = Outcome{checks_[index].name, std::move(finding), seconds};
   }
 
-  /// What the check comes after: its outcome, if that was chosen too.
-  enum class Before { open, good, bad };
+  /// What the check comes after, if that was chosen too.
+  struct Before {
+    bool known = true;
+    std::string problem;  ///< why the check makes no sense now
+  };
   Before before(const Check& check) const {
-    if (check.after == nullptr) return Before::good;
+    if (check.after == nullptr) return {};
     for (std::size_t i = 0; i < checks_.size(); ++i) {
       if (std::string_view(checks_[i].name) != check.after) continue;
-      if (!outcomes_[i]) return Before::open;
-      return outcomes_[i]->finding.verdict >= Verdict::skip ? Before::bad : Before::good;
+      if (!outcomes_[i]) return {.known = false, .problem = {}};
+      const auto& [verdict, message] = outcomes_[i]->finding;
+      if (verdict == Verdict::skip) return {.problem = message};
+      if (verdict > Verdict::skip)
+        return {.problem = fmt::format("'{}' has to pass first", check.after)};
     }
-    return Before::good;
+    return {};
   }
 
   bool may_start(std::size_t index) const {
     if (outcomes_[index] ||
         std::ranges::any_of(running_, [&](const Running& one) { return one.index == index; }))
       return false;
-    if (before(checks_[index]) == Before::open) return false;
+    if (!before(checks_[index]).known) return false;
     if (!checks_[index].alone) return true;
     // Last of all: others would have to wait for a quiet machine.
     return running_.empty() && std::ranges::all_of(checks_, [&](const Check& other) {
@@ -90,8 +96,8 @@ class Run {
     const auto left = end_ - base::monotonic_ns();
     if (auto why = missing(check, subject_); !why.empty()) {
       set(index, skip(std::move(why)));
-    } else if (before(check) == Before::bad) {
-      set(index, skip(fmt::format("'{}' has to pass first", check.after)));
+    } else if (auto earlier = before(check).problem; !earlier.empty()) {
+      set(index, skip(std::move(earlier)));
     } else if (left <= 0) {
       set(index, fail(fmt::format("was not run: the {:.3g} s for all checks are used up (--budget)",
                                   options_.budget)));
