@@ -54,14 +54,6 @@ Finding exports_one_symbol(Context& c) {
                   count, fmt::join(others, "', '"), count > 3 ? ", …" : ""));
 }
 
-/// One of every stem and head that the library exports, made and destroyed, never activated.
-void make_all(const PluginLibrary& library) {
-  for (const auto& [interface_id, name] : library.exports()) {
-    if (interface_id == kStemInterface) need(library.create_stem(name));
-    if (interface_id == kHeadInterface) need(library.create_head(name));
-  }
-}
-
 Finding can_be_unmapped(Context& c) {
   auto library = c.open_again(c.subject().plugin);
   make_all(*library);

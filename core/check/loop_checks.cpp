@@ -121,14 +121,17 @@ Times time_calls(Context& c, const PartSpec& spec) {
   const auto sample = spec.sample(c.random());
   std::vector<float> out(spec.output_size());
   for (int i = 0; i < 8; ++i) (void)part.run(sample, out);
-  std::vector<double> us(kCalls);
-  for (auto& one : us) {
+  std::vector<double> us;
+  us.reserve(kCalls);
+  double sum = 0;
+  while (us.size() < kCalls && sum < 1e6) {  // a second says enough about a slow one
     const auto start = base::monotonic_ns();
     (void)part.run(sample, out);
-    one = static_cast<double>(base::monotonic_ns() - start) * 1e-3;
+    us.push_back(static_cast<double>(base::monotonic_ns() - start) * 1e-3);
+    sum += us.back();
   }
   std::ranges::sort(us);
-  return {us[kCalls / 2], us.back()};
+  return {us[us.size() / 2], us.back()};
 }
 
 Finding keeps_to_the_period(Context& c) {
@@ -138,7 +141,8 @@ Finding keeps_to_the_period(Context& c) {
   for (const auto& spec : c.parts()) {
     // A busy machine interrupts now and then; what the code itself does comes back each time.
     auto times = time_calls(c, spec);
-    for (int again = 0; again < 3 && times.max > period_us / 10; ++again) {
+    const bool is_slow = times.median > period_us / 10;
+    for (int again = 0; again < 3 && !is_slow && times.max > period_us / 10; ++again) {
       const auto other = time_calls(c, spec);
       times = {std::min(times.median, other.median), std::min(times.max, other.max)};
     }

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "cambium/version.hpp"
 #include "core/check/finding.hpp"
 
 namespace cambium::check {
@@ -101,6 +102,13 @@ std::vector<float> Part::run(const Sample& in) {
     throw Ended{fail(fmt::format("{}: {} of an ordinary input says '{}'", spec_.title, spec_.call(),
                                  cambium::to_string(status.code())))};
   return out;
+}
+
+void make_all(const plugin::PluginLibrary& library) {
+  for (const auto& [interface_id, name] : library.exports()) {
+    if (interface_id == kStemInterface) need(library.create_stem(name));
+    if (interface_id == kHeadInterface) need(library.create_head(name));
+  }
 }
 
 std::int64_t first_difference(std::span<const float> a, std::span<const float> b) noexcept {

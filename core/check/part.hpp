@@ -80,6 +80,10 @@ class Part {
   bool active_ = false;
 };
 
+/// One of every stem and head that the library exports, made and destroyed, never activated. What
+/// cannot be made ends the check.
+void make_all(const plugin::PluginLibrary& library);
+
 /// Index of the first number whose bits differ, or -1.
 std::int64_t first_difference(std::span<const float> a, std::span<const float> b) noexcept;
 

@@ -33,6 +33,7 @@ Finding reloads_100_times(Context& c) {
     write_build(copy, original.bytes, round);
     auto library = c.open_again(copy);
     const auto mapped_as = library->mapped_as();
+    make_all(*library);
     for (auto spec : specs) {
       spec.library = library.get();
       Part part(spec);

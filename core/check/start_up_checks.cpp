@@ -125,13 +125,13 @@ Finding gives_all_back(Context& c) {
     const auto before = allocated_bytes();
     for (int i = 0; i < kRounds; ++i) once();
     const auto after = allocated_bytes();
+    if (const auto threads = threads_now(before_threads); threads > before_threads)
+      return fail(fmt::format("{}: {} threads run on after deactivate(); it has to join them",
+                              spec.title, threads - before_threads));
     if (after >= before + 16 * kRounds)  // malloc gives no less than 32 bytes
       return fail(fmt::format("{}: {} bytes more after {} rounds of activate() and deactivate()",
                               spec.title, after - before, kRounds));
   }
-  if (const auto after = threads_now(before_threads); after > before_threads)
-    return fail(fmt::format("{} threads run on after deactivate(); it has to join them",
-                            after - before_threads));
   return pass();
 }
 

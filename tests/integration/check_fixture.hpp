@@ -23,7 +23,10 @@ class CheckVerb : public testing::Test {
     bundle_.trunk_id = write_toy_stock(stock_);
     write_toy_bundle(toy_, bundle_);
   }
-  ~CheckVerb() override { EXPECT_TRUE(std::filesystem::is_empty(temporary_)); }
+  ~CheckVerb() override {
+    EXPECT_TRUE(std::filesystem::is_empty(temporary_)) << "something was left behind";
+    ::unsetenv("TMPDIR");
+  }
 
   /// All of stdout, after the end.
   std::string run(std::vector<std::string> arguments) {
