@@ -62,7 +62,10 @@ void CheckReport::add(const check::Outcome& outcome) {
 
 void CheckReport::progress(std::size_t done, std::size_t all, std::string_view running) {
   if (!terminal_) return;
-  fmt::print(stderr, "\r\x1b[K[{}/{}] {}", done, all, running);
+  auto line = fmt::format("[{}/{}] {}", done, all, running);
+  if (drawn_ && line == line_) return;
+  line_ = std::move(line);
+  fmt::print(stderr, "\r\x1b[K{}", line_);
   std::fflush(stderr);
   drawn_ = true;
 }

@@ -35,7 +35,7 @@ class CheckReport {
   void wipe();
 
   bool json_, terminal_, drawn_ = false;
-  std::string subject_;
+  std::string subject_, line_;
   std::vector<std::pair<std::string, std::vector<std::string>>> skipped_;  // reason, names
   unsigned counts_[5] = {}, failed_ = 0;
   nlohmann::ordered_json object_;

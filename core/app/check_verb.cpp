@@ -3,6 +3,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <csignal>
 #include <cstdio>
 #include <filesystem>
 #include <memory>
@@ -134,6 +135,7 @@ int check_all(Arguments& arguments) {
   if (const auto some = some_chosen(subjects, run); !some) return complain(some.error());
   if (arguments.list) return list(subjects, run);
 
+  std::signal(SIGPIPE, SIG_IGN);  // `… | head`: the scratch folder has to go all the same
   StopSignal stop;
   const ScratchFolder scratch;
   if (scratch.path().empty()) return complain(no_scratch());

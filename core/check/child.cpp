@@ -175,8 +175,12 @@ void Child::read_all() {
       }
       if (size <= 0) break;
       pipe->text.append(bytes, static_cast<std::size_t>(size));
-      // The end says more than the beginning.
-      if (pipe->text.size() > kMaxText) pipe->text.erase(0, pipe->text.size() - kMaxText);
+      // The end says more than the beginning; what is left begins with a whole line, if it has any.
+      if (pipe->text.size() > kMaxText) {
+        const auto cut = pipe->text.size() - kMaxText / 2;
+        const auto line = pipe->text.find('\n', cut);
+        pipe->text.erase(0, line == std::string::npos ? cut : line + 1);
+      }
     }
   }
 }
