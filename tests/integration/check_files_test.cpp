@@ -1,4 +1,5 @@
 // `cambium check` of bundles, stocks and configurations, and how it tells them apart.
+#include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -180,6 +181,24 @@ TEST_F(CheckFiles, EndpointWhereAProcessAnswersIsAWarning) {
       result(check({config("[host]\ncontrol = 'ipc://nowhere/control'\n"), "--only", "free"}),
              "free"),
       AllOf(StartsWith("FAIL"), HasSubstr("its folder does not exist")));
+}
+
+TEST_F(CheckFiles, TcpEndpointIsLookedAtToo) {
+  const int listener = ::socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in address = {};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof address;
+  auto* plain = reinterpret_cast<sockaddr*>(&address);
+  ASSERT_EQ(::bind(listener, plain, size), 0);
+  ASSERT_EQ(::getsockname(listener, plain, &size), 0);
+  const auto file = config(
+      "[host]\ncontrol = 'tcp://127.0.0.1:" + std::to_string(ntohs(address.sin_port)) + "'\n");
+  EXPECT_EQ(result(check({file, "--only", "free"}), "free"), "PASS: ") << "nobody listens yet";
+  ASSERT_EQ(::listen(listener, 4), 0);
+  EXPECT_THAT(result(check({file, "--only", "free"}), "free"),
+              StartsWith("WARN: [host] control 'tcp://127.0.0.1:"));
+  ::close(listener);
 }
 
 TEST_F(CheckFiles, WhatIsNoneOfTheseIsSaidInASentence) {
