@@ -1,131 +1,232 @@
-// `cambium check plugin.so`: the host's own judgement of a plugin, without a host.
+// `cambium check FILE`: judges a plugin, a bundle, a stock or a configuration before a robot moves.
 #include <fmt/format.h>
-#include <stdlib.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <csignal>
 #include <cstdio>
 #include <filesystem>
-#include <fstream>
 #include <memory>
-#include <nlohmann/json.hpp>
-#include <sstream>
+#include <thread>
 
-#include "cambium/version.hpp"
-#include "core/app/describe.hpp"
+#include "core/app/check_report.hpp"
 #include "core/app/exit_code.hpp"
+#include "core/app/plugin_description.hpp"
+#include "core/app/scratch_folder.hpp"
+#include "core/app/stop_signal.hpp"
 #include "core/app/verb.hpp"
-#include "core/plugin/plugin_library.hpp"
+#include "core/base/nearest.hpp"
+#include "core/check/child.hpp"
+#include "core/check/runner.hpp"
 
 namespace cambium::app {
 namespace {
 
 namespace fs = std::filesystem;
+using check::Kind;
+using check::Subject;
 
-/// A folder of its own for the plugin's copy; gone with this object.
-class ScratchFolder {
- public:
-  ScratchFolder() {
-    std::string name = (fs::temp_directory_path() / "cambium.XXXXXX").string();
-    if (::mkdtemp(name.data()) != nullptr) path_ = name;
-  }
-  ~ScratchFolder() {
-    std::error_code ignored;
-    if (!path_.empty()) fs::remove_all(path_, ignored);
-  }
-  ScratchFolder(const ScratchFolder&) = delete;
-  ScratchFolder& operator=(const ScratchFolder&) = delete;
-  const fs::path& path() const noexcept { return path_; }
-
- private:
-  fs::path path_;
+struct Arguments {
+  fs::path file, expected;
+  Subject with;  ///< the counterparts
+  check::RunOptions run;
+  bool json = false, describe = false, list = false;
+  std::string child, kind;  ///< hidden: one check, in this process
 };
 
-struct Findings {
-  std::string text;
-  nlohmann::ordered_json json;
-};
-
-/// Makes one of everything that the plugin exports.
-Result<Findings> examine(const plugin::PluginLibrary& library) {
-  Findings found;
-  found.text = fmt::format("plugin {} {}\n", library.name(), library.version());
-  found.json = {{"plugin", library.name()},
-                {"version", library.version()},
-                {"build", library.build()},
-                {"sha256", library.sha256()},
-                {"exports", nlohmann::json::array()}};
-  for (const auto& [interface_id, name] : library.exports()) {
-    found.json["exports"].push_back({{"interface", interface_id}, {"name", name}});
-    if (interface_id == kEmbodimentInterface) {
-      const auto embodiment = library.embodiment(name);
-      if (!embodiment) return embodiment.error();
-      found.text += describe(*embodiment);
-    } else if (interface_id == kStemInterface) {
-      if (const auto stem = library.create_stem(name); !stem) return stem.error();
-      found.text += fmt::format("stem {}\n", name);
-    } else if (interface_id == kHeadInterface) {
-      if (const auto head = library.create_head(name); !head) return head.error();
-      found.text += fmt::format("head {}\n", name);
-    } else {
-      found.text += fmt::format("{} {} (unknown to this host)\n", interface_id, name);
-    }
-  }
-  return found;
+int complain(const Error& error) {
+  std::fprintf(stderr, "cambium check: %s\n", error.message.c_str());
+  return exit_code_of(error.code);
 }
 
-/// The first line in which `text` differs from `file`.
-Result<void> compare(const std::string& text, const fs::path& file) {
-  std::ifstream in(file);
-  if (!in) return Error{Code::bad_argument, fmt::format("'{}' cannot be read", file.string())};
-  std::istringstream said(text);
-  std::string expected, actual;
-  for (int line = 1;; ++line) {
-    const bool more_expected = static_cast<bool>(std::getline(in, expected));
-    const bool more_said = static_cast<bool>(std::getline(said, actual));
-    if (!more_expected && !more_said) return {};
-    if (more_expected && more_said && expected == actual) continue;
-    return Error{
-        Code::failed,
-        fmt::format("{}:{}: expected '{}', but the plugin says '{}'; if it is right, write "
-                    "`cambium check` into that file",
-                    file.string(), line, more_expected ? expected : "(the end)",
-                    more_said ? actual : "(the end)")};
-  }
+Error no_scratch() {
+  return {Code::failed, "no folder for the plugin's copy could be made; set TMPDIR"};
 }
 
-int check(const fs::path& file, const fs::path& expected, bool json) {
-  const auto fail = [](const Error& error) {
-    std::fprintf(stderr, "cambium check: %s\n", error.message.c_str());
-    return static_cast<int>(exit_code_of(error.code));
-  };
+/// Prints what a host understands of the plugin; compares it with `expected` if there is one.
+int describe(const Arguments& arguments) {
   const ScratchFolder scratch;
-  if (scratch.path().empty())
-    return fail({Code::failed, "no folder for the plugin's copy could be made; set TMPDIR"});
-  const auto library = plugin::open_library(file, {.run_dir = scratch.path()});
-  if (!library) return fail(library.error());
-  const auto found = examine(**library);
-  if (!found) return fail(found.error());
-  if (!expected.empty())
-    if (const auto same = compare(found->text, expected); !same) return fail(same.error());
-  std::fputs(json ? (found->json.dump(2) + "\n").c_str() : found->text.c_str(), stdout);
+  if (scratch.path().empty()) return complain(no_scratch());
+  const auto found = describe_plugin(arguments.file, scratch.path());
+  if (!found) return complain(found.error());
+  if (!arguments.expected.empty())
+    if (const auto same = compare_with(found->text, arguments.expected); !same)
+      return complain(same.error());
+  std::fputs(arguments.json ? (found->json.dump(2) + "\n").c_str() : found->text.c_str(), stdout);
   return kDone;
+}
+
+fs::path& file_of(Subject& subject, Kind kind) {
+  switch (kind) {
+    case Kind::bundle:
+      return subject.bundle;
+    case Kind::stock:
+      return subject.stock;
+    case Kind::config:
+      return subject.config;
+    default:
+      return subject.plugin;
+  }
+}
+
+/// The file with its counterparts, each of them of the kind that its option says.
+Result<Subject> subject_of(const Arguments& arguments) {
+  const auto kind = check::kind_of(arguments.file);
+  if (!kind) return kind.error();
+  Subject subject = arguments.with;
+  subject.kind = *kind;
+  const std::tuple<const char*, const fs::path*, Kind> others[] = {
+      {"--plugin", &subject.plugin, Kind::plugin},
+      {"--head-plugin", &subject.head_plugin, Kind::plugin},
+      {"--stem-plugin", &subject.stem_plugin, Kind::plugin},
+      {"--bundle", &subject.bundle, Kind::bundle},
+      {"--stock", &subject.stock, Kind::stock}};
+  for (const auto& [option, file, expected] : others) {
+    if (file->empty()) continue;
+    if (*kind == Kind::config || *kind == Kind::stock || file == &file_of(subject, *kind))
+      return Error{Code::bad_argument, fmt::format("'{}' is a {}; {} {} is of no use beside it",
+                                                   arguments.file.string(), check::to_string(*kind),
+                                                   option, file->string())};
+    const auto found = check::kind_of(*file);
+    if (!found)
+      return Error{found.error().code, fmt::format("option {}: {}", option, found.error().message)};
+    if (*found != expected)
+      return Error{Code::bad_argument,
+                   fmt::format("option {}: '{}' is a {}, expected a {}", option, file->string(),
+                               check::to_string(*found), check::to_string(expected))};
+  }
+  file_of(subject, *kind) = arguments.file;
+  return subject;
+}
+
+/// The file itself, and what it names.
+std::vector<Subject> all_of(const Subject& subject) {
+  std::vector<Subject> all = {subject};
+  if (subject.kind == Kind::config)
+    for (auto& named : check::named_by(subject.config)) all.push_back(std::move(named));
+  return all;
+}
+
+Result<void> some_chosen(const std::vector<Subject>& subjects, const check::RunOptions& run) {
+  std::vector<std::string> names;
+  for (const auto& subject : subjects) {
+    if (!check::chosen(subject.kind, run.only).empty()) return {};
+    for (const auto& one : check::checks_of(subject.kind)) names.emplace_back(one.name);
+  }
+  return Error{Code::bad_argument,
+               fmt::format("option --only: no check is called so{}; --list shows them",
+                           base::did_you_mean(run.only.front(), names))};
+}
+
+int list(const std::vector<Subject>& subjects, const check::RunOptions& run) {
+  for (const auto& subject : subjects) {
+    if (subjects.size() > 1)
+      fmt::print("{} {}\n", check::to_string(subject.kind), subject.file().string());
+    for (const auto& one : check::chosen(subject.kind, run.only)) fmt::print("{}\n", one.name);
+  }
+  return kDone;
+}
+
+int check_all(Arguments& arguments) {
+  const auto subject = subject_of(arguments);
+  if (!subject) return complain(subject.error());
+  const auto subjects = all_of(*subject);
+  auto& run = arguments.run;
+  if (const auto some = some_chosen(subjects, run); !some) return complain(some.error());
+  if (arguments.list) return list(subjects, run);
+
+  std::signal(SIGPIPE, SIG_IGN);  // `… | head`: the scratch folder has to go all the same
+  StopSignal stop;
+  const ScratchFolder scratch;
+  if (scratch.path().empty()) return complain(no_scratch());
+  run.scratch = scratch.path();
+  run.stop = [&] { return stop.wait(0); };
+  CheckReport report(arguments.file, subject->kind, arguments.json);
+  const check::Watch watch = {[&](const check::Outcome& outcome) { report.add(outcome); },
+                              [&](std::size_t done, std::size_t all, std::string_view running) {
+                                report.progress(done, all, running);
+                              }};
+  const auto start = base::monotonic_ns();
+  for (const auto& one : subjects) {
+    if (check::chosen(one.kind, run.only).empty()) continue;
+    report.begin(one, subjects.size() > 1);
+    if (const auto outcomes = check::run_checks(one, run, watch); !outcomes)
+      return complain(outcomes.error());
+    report.end_subject();
+  }
+  report.end(static_cast<double>(base::monotonic_ns() - start) / base::kSecond);
+  return report.ok() ? kDone : kFailed;
+}
+
+/// What check_all() starts for each check.
+int run_child(const Arguments& arguments) {
+  for (const auto kind : {Kind::plugin, Kind::bundle, Kind::stock, Kind::config}) {
+    if (arguments.kind != check::to_string(kind)) continue;
+    Subject subject = arguments.with;
+    subject.kind = kind;
+    file_of(subject, kind) = arguments.file;
+    for (const auto& one : check::checks_of(kind))
+      if (arguments.child == one.name)
+        check::run_as_child(one, subject,
+                            {.scratch = arguments.run.scratch, .seed = arguments.run.seed});
+  }
+  return kBadInput;
+}
+
+int run(Arguments& arguments) {
+  if (!arguments.child.empty()) return run_child(arguments);
+  if (arguments.describe || !arguments.expected.empty()) return describe(arguments);
+  return check_all(arguments);
 }
 
 }  // namespace
 
 void add_check(CLI::App& program, int& exit_code) {
-  struct Arguments {
-    fs::path file, expected;
-    bool json = false;
-  };
-  auto* verb = program.add_subcommand("check", "Judge a plugin as the host would");
+  auto* verb = program.add_subcommand(
+      "check", "Judge a plugin, a bundle, a stock or a configuration with all that it names");
   auto arguments = std::make_shared<Arguments>();
-  verb->add_option("plugin", arguments->file, "The shared library")->required();
-  verb->add_option("--expect", arguments->expected, "File that must hold exactly what is printed");
+  auto& run_options = arguments->run;
+  run_options.jobs = std::max(1U, std::thread::hardware_concurrency());
+  verb->add_option("file", arguments->file, "What to judge; its kind is told by its content")
+      ->required();
+  const char* with = "Try it with";
+  verb->add_option("--bundle", arguments->with.bundle, "Weights for a plugin")->group(with);
+  verb->add_option("--stock", arguments->with.stock, "Trunk and shared stems, for plugin or bundle")
+      ->group(with);
+  verb->add_option("--plugin", arguments->with.plugin, "The robot of a bundle")->group(with);
+  verb->add_option("--head-plugin", arguments->with.head_plugin, "Where the head comes from")
+      ->group(with);
+  verb->add_option("--stem-plugin", arguments->with.stem_plugin, "Where the stems come from")
+      ->group(with);
+  verb->add_option("--embodiment", arguments->with.embodiment, "One of several")->group(with);
+  verb->add_option("--head", arguments->with.head, "Another head than the bundle names")
+      ->group(with);
+  verb->add_option("--only", run_options.only, "Checks whose name holds this, or fits *")
+      ->allow_extra_args(false);
+  verb->add_flag("--list", arguments->list, "Show the names of the checks; run nothing");
+  verb->add_option("--timeout", run_options.timeout, "[s] for one check")
+      ->check(CLI::Range(0.1, 3600.0))
+      ->capture_default_str();
+  verb->add_option("--budget", run_options.budget, "[s] for all checks of one file")
+      ->check(CLI::Range(0.1, 36000.0))
+      ->capture_default_str();
+  verb->add_option("--jobs", run_options.jobs, "Checks at a time")
+      ->check(CLI::Range(1, 256))
+      ->capture_default_str();
+  verb->add_option("--seed", run_options.seed, "Same seed, same random inputs")
+      ->capture_default_str();
   verb->add_flag("--json", arguments->json, "Print JSON");
-  verb->callback([arguments, &exit_code] {
-    exit_code = check(arguments->file, arguments->expected, arguments->json);
-  });
+  verb->add_flag("--describe", arguments->describe,
+                 "Print what a host understands of a plugin; check nothing else");
+  verb->add_option("--expect", arguments->expected,
+                   "File that must hold exactly what --describe prints");
+  verb->add_option("--child", arguments->child)->group("");
+  verb->add_option("--kind", arguments->kind)->group("");
+  verb->add_option("--scratch", run_options.scratch)->group("");
+  verb->footer(
+      "Examples:\n  cambium check cambium.toml\n"
+      "  cambium check libmy_arm.so --bundle my_arm.safetensors --stock models/stock.safetensors");
+  verb->callback([arguments, &exit_code] { exit_code = run(*arguments); });
 }
 
 }  // namespace cambium::app

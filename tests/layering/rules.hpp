@@ -35,6 +35,10 @@ inline const std::vector<Room> kRooms = {
     {"core/runtime",
      {"interfaces", "core/base", "core/nn", "core/config", "core/plugin", "core/transport",
       "core/trunk", "stems", "wire"}},
+    // Judges what a host is given; nothing of the host includes it.
+    {"core/check",
+     {"interfaces", "core/base", "core/nn", "core/config", "core/plugin", "core/runtime",
+      "core/trunk/model.hpp", "stems"}},
     // Learning stands beside the host: nothing of the host includes it.
     {"core/learn",
      {"interfaces", "core/base", "core/nn", "core/trunk/model.hpp", "stems", "heads"}},

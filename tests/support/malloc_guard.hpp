@@ -1,28 +1,10 @@
-// tests/support/malloc_guard.hpp: proves that code does not allocate.
+// tests/support/malloc_guard.hpp: the guard of core/check by the name that tests know.
 #pragma once
 
-#include <cstdint>
+#include "core/check/malloc_guard.hpp"
 
 namespace cambium::test {
 
-/// Counts allocations of the thread that made it, from there on: malloc, calloc, realloc,
-/// aligned_alloc, posix_memalign, memalign, and so operator new and what libraries do with them.
-///
-///     MallocGuard guard;
-///     stem.encode(window, out);
-///     EXPECT_EQ(guard.allocations(), 0u);
-///
-/// Linking cambium::test_malloc_guard replaces the program's allocation functions by counting ones.
-/// Under a sanitizer, which replaces them itself, works() is false and nothing is counted.
-class MallocGuard {
- public:
-  MallocGuard() noexcept;
-  std::uint64_t allocations() const noexcept;
-  /// Ask first, and GTEST_SKIP() where it is false.
-  static bool works() noexcept;
-
- private:
-  std::uint64_t before_;
-};
+using check::MallocGuard;
 
 }  // namespace cambium::test
