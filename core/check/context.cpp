@@ -72,8 +72,7 @@ plugin::Embodiment Context::embodiment() {
 }
 
 Context::Library Context::open_again(const std::filesystem::path& file) {
-  return need(
-      plugin::open_library(file, {.run_dir = options_.scratch, .reuse = false, .unmap = true}));
+  return need(plugin::open_library(file, {.run_dir = options_.scratch, .reuse = false}));
 }
 
 const std::vector<PartSpec>& Context::parts() {
