@@ -41,6 +41,18 @@ class RandomTensors {
     add(name + ".weight", {out, in}, spread);
     add(name + ".bias", {out}, 0.1);
   }
+  /// `times` copies of the same `out` rows.
+  void repeated_linear(const std::string& name, std::uint64_t in, std::uint64_t out,
+                       std::uint64_t times, double spread) {
+    linear(name, in, out, spread);
+    for (auto* tensor : {&tensors[tensors.size() - 2], &tensors.back()}) {
+      const auto* row = static_cast<const float*>(tensor->data);
+      tensor->shape[0] *= times;
+      auto& values = values_of(tensor->shape);
+      for (std::size_t i = 0; i < values.size(); ++i) values[i] = row[i % (values.size() / times)];
+      tensor->data = values.data();
+    }
+  }
 
   std::vector<nn::TensorToWrite> tensors;
 
@@ -114,8 +126,9 @@ Result<void> write_arm_bundle(const std::filesystem::path& file, const nn::Stock
   const std::string head = nn::head_prefix(spec.embodiment) + "net.";
   random.linear(head + "0", width, kHidden1);
   random.linear(head + "2", kHidden1, kHidden2);
-  // Wide enough that actions reach towards their bound of kArmSpeed, which tanh keeps.
-  random.linear(head + "4", kHidden2, kHorizon * body.dof, 6);
+  // Wide enough that actions reach towards their bound of kArmSpeed, which tanh keeps; the rows of
+  // a chunk are alike, as those of a policy that has learned something.
+  random.repeated_linear(head + "4", kHidden2, body.dof, kHorizon, 6);
   for (const char* name : {"joint_position", "tool", "goal", "action"}) {
     const auto prefix = nn::normaliser_prefix(spec.embodiment, name);
     random.fill(prefix + "scale", {1}, name == std::string("action") ? 1 / kArmSpeed : 1.0F);

@@ -107,7 +107,8 @@ void Controller::tick(Client& client) {
     ++seen_.generations;
     if (judgement.steps >= 0) {
       ++seen_.seams;
-      seen_.seam_steps_max = std::max(seen_.seam_steps_max, judgement.steps);
+      auto& most = judgement.from_rest ? seen_.first_steps_max : seen_.seam_steps_max;
+      most = std::max(most, judgement.steps);
     }
     generation_ = reply.generation;
   }

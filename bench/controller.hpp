@@ -31,7 +31,8 @@ struct Seen {
   std::uint64_t refused = 0;           ///< observations for a body that had just been swapped
   std::uint64_t generations = 0;       ///< changes of generation, with and without one of the body
   std::uint64_t seams = 0;             ///< of these, those whose jump could be measured
-  double seam_steps_max = 0;           ///< largest jump at one, in limiter steps
+  double seam_steps_max = 0;           ///< largest jump at one within a body, in limiter steps
+  double first_steps_max = 0;          ///< the same for the first action of another body, from rest
   std::uint64_t out_of_limit = 0;
   std::string first_fault;               ///< of these, in a sentence
   std::vector<float> quiet_us, busy_us;  ///< round trips of act() in those phases

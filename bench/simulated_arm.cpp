@@ -25,7 +25,7 @@ void SimulatedArm::start(const RobotInfo& info) {
     observed_.push_back(static_cast<float>(joint.home));
   }
   unanswered_ = 0;
-  judged_ = true;  // another body starts from rest, and so did we
+  judged_ = from_rest_ = true;  // another body starts from rest, and so do we
 }
 
 void SimulatedArm::move() {
@@ -37,7 +37,7 @@ void SimulatedArm::move() {
 }
 
 SimulatedArm::Judgement SimulatedArm::follow(std::span<const float> action) {
-  Judgement judgement;
+  Judgement judgement{.from_rest = from_rest_};
   const auto fault = [&](const Joint& joint, const char* what, double value, double limit) {
     judgement.broke_limits = true;
     if (first_fault_.empty())
@@ -66,6 +66,7 @@ SimulatedArm::Judgement SimulatedArm::follow(std::span<const float> action) {
   }
   unanswered_ = 0;
   judged_ = true;
+  from_rest_ = false;
   move();
   for (const Joint& joint : joints_) {
     const double slack = kRounding * joint.limits.velocity_max * period_;

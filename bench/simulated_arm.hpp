@@ -17,6 +17,7 @@ class SimulatedArm {
   /// What an action was, held against the limits of the robot's description.
   struct Judgement {
     double steps = -1;  ///< largest change of velocity, in limiter steps; < 0: nothing to compare
+    bool from_rest = false;  ///< it is the first action of this body
     bool broke_limits = false;
   };
 
@@ -51,7 +52,7 @@ class SimulatedArm {
   std::vector<Joint> joints_;
   std::vector<float> observed_;
   int unanswered_ = 0;
-  bool judged_ = true;
+  bool judged_ = true, from_rest_ = true;
   std::string first_fault_;
 };
 

@@ -89,6 +89,7 @@ void add_controllers(SwapBenchReport& report, std::list<Controller>& controllers
     report.quiet_unanswered += seen.quiet_unanswered;
     report.seams += seen.seams;
     report.seam_steps_max = std::max(report.seam_steps_max, seen.seam_steps_max);
+    report.first_steps_max = std::max(report.first_steps_max, seen.first_steps_max);
     report.realtime = report.realtime && seen.realtime;
     quiet.insert(quiet.end(), seen.quiet_us.begin(), seen.quiet_us.end());
     busy.insert(busy.end(), seen.busy_us.begin(), seen.busy_us.end());

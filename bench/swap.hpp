@@ -27,7 +27,8 @@ struct SwapBenchReport {
   /// Of both, those that fell into the quiet turns: what the machine does by itself.
   std::uint64_t quiet_missed_by_host = 0, quiet_unanswered = 0;
   std::uint64_t seams = 0;
-  double seam_steps_max = 0;
+  /// Jumps in limiter steps: within a body, and of another body's first action from rest.
+  double seam_steps_max = 0, first_steps_max = 0;
   double commit_us_p50 = 0, commit_us_p99 = 0, commit_us_max = 0;
   double prepare_ms_p50 = 0, prepare_ms_p99 = 0, total_ms_p50 = 0;
   double quiet_us_p50 = 0, quiet_us_p99 = 0, busy_us_p50 = 0, busy_us_p99 = 0;

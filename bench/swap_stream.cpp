@@ -11,13 +11,15 @@ namespace {
 constexpr std::uint32_t kShadow = 12;  // [ticks] two or three chunks
 const char* const kUnsound = "unsound.safetensors";
 
-// Reasons that differ in numbers only are one reason.
-std::string without_numbers(std::string text) {
-  const auto digits = std::unique(text.begin(), text.end(), [](char a, char b) {
-    return std::isdigit(static_cast<unsigned char>(a)) != 0 &&
-           std::isdigit(static_cast<unsigned char>(b)) != 0;
-  });
-  text.erase(digits, text.end());
+// The same reason on another robot is the same reason.
+std::string of_any_robot(std::string text, const RigRobot& robot, const Rig& rig) {
+  const auto cut = [&](const std::string& what) {
+    for (auto at = text.find(what); at != std::string::npos; at = text.find(what))
+      text.erase(at, what.size());
+  };
+  cut("robot '" + robot.name + "': ");
+  cut(robot.folder.string() + "/");
+  cut(rig.folder().string() + "/");
   return text;
 }
 
@@ -183,7 +185,7 @@ bool SwapStream::swap(const runtime::AdminCall& wanted) {
     ++tally_.failed;
     const std::string why =
         answer ? answer->value("reason", answer->value("error", "")) : answer.error().message;
-    ++tally_.failures[without_numbers(why)];
+    ++tally_.failures[of_any_robot(why, robot_, rig_)];
     return false;
   }
   ++tally_.done;
