@@ -64,6 +64,10 @@ endforeach()
 
 if(TARGET cambium)
   install(TARGETS cambium EXPORT cambium RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+  install(CODE "set(UNITS ${PROJECT_SOURCE_DIR}/packaging/systemd)\nset(BINDIR ${CMAKE_INSTALL_BINDIR})")
+  install(SCRIPT ${CMAKE_CURRENT_LIST_DIR}/install_units.cmake)
+  install(FILES ${PROJECT_SOURCE_DIR}/packaging/systemd/cambium.sysusers.conf
+    DESTINATION lib/sysusers.d RENAME cambium.conf)
 endif()
 get_property(plugins GLOBAL PROPERTY CAMBIUM_PLUGINS)
 foreach(plugin IN LISTS plugins)

@@ -4,6 +4,7 @@ option(CAMBIUM_WERROR "Treat warnings as errors" OFF)
 option(CAMBIUM_ONEDNN "Build the oneDNN backend; off leaves Eigen alone" ON)
 option(CAMBIUM_MUJOCO "Build the simulated robots (needs MuJoCo)" ON)
 set(CAMBIUM_SANITIZE "" CACHE STRING "Sanitizers, as for -fsanitize= (address,undefined or thread)")
+option(CAMBIUM_FUZZER "Link tests/fuzz with libFuzzer (Clang only; preset fuzz)" OFF)
 
 set(CMAKE_CXX_STANDARD 20)
 set(CMAKE_CXX_STANDARD_REQUIRED ON)
@@ -24,12 +25,20 @@ if(CAMBIUM_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
   set(CMAKE_CXX_COMPILER_LAUNCHER ${CAMBIUM_CCACHE})
 endif()
 if(CAMBIUM_SANITIZE)
-  add_compile_options(-fsanitize=${CAMBIUM_SANITIZE} -fno-omit-frame-pointer -g1)
+  set(strict "")
+  if(CAMBIUM_SANITIZE MATCHES "undefined")  # what it finds ends the process: a line in a log fails no test
+    set(strict -fno-sanitize-recover=all)
+  endif()
+  add_compile_options(-fsanitize=${CAMBIUM_SANITIZE} ${strict} -fno-omit-frame-pointer -g1)
   add_link_options(-fsanitize=${CAMBIUM_SANITIZE})
+endif()
+if(CAMBIUM_FUZZER)  # counts what every line of the product reaches; main() comes with the targets alone
+  add_compile_options(-fsanitize=fuzzer-no-link)
+  add_link_options(-fsanitize=fuzzer-no-link)
 endif()
 
 add_library(cambium_warnings INTERFACE)
 target_compile_options(cambium_warnings INTERFACE -Wall -Wextra -Wpedantic -Wshadow
-  -Wno-restrict  # GCC 12 sees overlaps in std::string that cannot be (gcc bug 105329)
+  $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict>  # GCC 12 sees overlaps in std::string that cannot be (gcc bug 105329)
   -Wno-missing-field-initializers  # designated initialisers leave out what has a default
   -Wnon-virtual-dtor -Woverloaded-virtual -Wcast-align $<$<BOOL:${CAMBIUM_WERROR}>:-Werror>)

@@ -13,6 +13,7 @@
 #include "core/app/verb.hpp"
 #include "core/config/config.hpp"
 #include "core/runtime/admin_desk.hpp"
+#include "core/runtime/admin_json.hpp"
 
 namespace cambium::app {
 namespace {
@@ -29,10 +30,9 @@ constexpr base::Nanoseconds kStatusTimeout = 2 * base::kSecond;
 
 int complain(const Options& options, const Error& error) {
   if (options.json) {
-    fmt::print(
-        "{}\n",
-        nlohmann::json{{"ok", false}, {"code", to_string(error.code)}, {"error", error.message}}
-            .dump());
+    fmt::print("{}\n",
+               runtime::line_of(
+                   {{"ok", false}, {"code", to_string(error.code)}, {"error", error.message}}));
   }
   fmt::print(stderr, "cambium {}: {}\n", options.call.verb, error.message);
   return exit_code_of(error.code);
@@ -98,12 +98,15 @@ int run(Options options) {
   if (!answer) return complain(options, answer.error());
   if (answer->code != Code::ok && !options.json)
     return complain(options, {answer->code, answer->text});
+  const auto object = nlohmann::json::parse(answer->json, nullptr, /*allow_exceptions=*/false);
   if (options.json) {
     fmt::print("{}\n", answer->json);
+  } else if (object.is_discarded()) {
+    return complain(options, {Code::bad_data, "the host's answer is not JSON"});
   } else if (options.call.verb == "swaps") {
-    print_swaps(nlohmann::json::parse(answer->json));
+    print_swaps(object);
   } else if (status) {
-    print_status(nlohmann::json::parse(answer->json));
+    print_status(object);
   } else {
     fmt::print("{}\n", answer->text);
   }

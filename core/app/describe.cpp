@@ -11,12 +11,15 @@ std::string describe(const plugin::Embodiment& embodiment) {
       embodiment.dof(),
       embodiment.action == ActionKind::joint_velocity ? "joint_velocity" : "joint_position",
       embodiment.control_hz, embodiment.reach, fmt::join(embodiment.home_tool, ", "));
-  for (const auto& joint : embodiment.joints) {
+  for (std::size_t j = 0; j < embodiment.joints.size(); ++j) {
+    const auto& joint = embodiment.joints[j];
     const bool revolute = joint.kind == JointKind::revolute;
-    text += fmt::format(
-        "  joint {} {} [{}]: position {} to {}, velocity {}, acceleration {}, home {}\n",
-        joint.name, revolute ? "revolute" : "prismatic", revolute ? "rad" : "m", joint.position_min,
-        joint.position_max, joint.velocity_max, joint.acceleration_max, joint.home);
+    text += fmt::format("  joint {} {} [{}]: position {} to {}, velocity {}, acceleration {}",
+                        joint.name, revolute ? "revolute" : "prismatic", revolute ? "rad" : "m",
+                        joint.position_min, joint.position_max, joint.velocity_max,
+                        joint.acceleration_max);
+    if (!embodiment.jerk_max.empty()) text += fmt::format(", jerk {}", embodiment.jerk_max[j]);
+    text += fmt::format(", home {}\n", joint.home);
   }
   for (const auto& sensor : embodiment.sensors)
     text += fmt::format("  sensor {} [{}] in {}: ({})\n", sensor.name, sensor.unit, sensor.frame,

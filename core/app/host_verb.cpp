@@ -1,16 +1,20 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
 #include <map>
 #include <memory>
 #include <string>
 
 #include "core/app/exit_code.hpp"
+#include "core/app/pulse.hpp"
 #include "core/app/stop_signal.hpp"
+#include "core/app/supervised.hpp"
 #include "core/app/verb.hpp"
 #include "core/config/config.hpp"
 #include "core/config/run_dir.hpp"
+#include "core/plugin/private_copy.hpp"
 #include "core/runtime/admin_desk.hpp"
 #include "core/runtime/host.hpp"
 
@@ -21,8 +25,9 @@ struct Options {
   std::string config = "cambium.toml";
 };
 
+// Not fmt::print, which throws when nobody reads any more: that must not end a robot's host.
 void log(const std::string& text) {
-  fmt::print(stderr, "host: {}\n", text);
+  std::fputs(fmt::format("host: {}\n", text).c_str(), stderr);
 }
 
 int complain(const Error& error) {
@@ -42,11 +47,22 @@ void log_changes(const runtime::Host& host, std::map<std::string, std::string>& 
   }
 }
 
+std::string summary(const runtime::Host& host) {
+  const auto robots = host.status();
+  const auto driven = std::count_if(robots.begin(), robots.end(), [](const auto& robot) {
+    return robot.controller && robot.drive == to_string(Drive::policy);
+  });
+  return fmt::format("{} robots, {} driven by the policy, trunk {}", robots.size(), driven,
+                     host.trunk_alive() ? "there" : "not there");
+}
+
 int run(const Options& options) {
   StopSignal stop;
+  Supervised supervised;
   auto config = config::load_config(options.config);
   if (!config) return complain(config.error());
   if (auto made = config::make_run_dir(config->host.run_dir); !made) return complain(made.error());
+  plugin::remove_stale_copies(config->host.run_dir / "plugins");
   auto host = runtime::Host::start(std::move(*config), log);
   if (!host) return complain(host.error());
   auto desk = runtime::AdminDesk::start(**host);
@@ -56,9 +72,18 @@ int run(const Options& options) {
                   (*host)->status().size(), (*host)->control_endpoint(), settings.host.admin,
                   (*host)->trunk_id().empty() ? "none" : (*host)->trunk_id().substr(0, 12),
                   settings.trunk.endpoint));
+  supervised.ready(summary(**host));
+  HostPulse pulse(**host);
   std::map<std::string, std::string> last;
-  while (!stop.wait(200 * base::kMillisecond)) log_changes(**host, last);
+  while (!stop.wait(200 * base::kMillisecond)) {
+    log_changes(**host, last);
+    supervised.beat(base::monotonic_ns(), [&] {
+      supervised.status(summary(**host));
+      return pulse.well();
+    });
+  }
   log("stopping");
+  supervised.stopping();
   return kDone;
 }
 

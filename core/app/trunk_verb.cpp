@@ -10,7 +10,9 @@
 #include <vector>
 
 #include "core/app/exit_code.hpp"
+#include "core/app/pulse.hpp"
 #include "core/app/stop_signal.hpp"
+#include "core/app/supervised.hpp"
 #include "core/app/verb.hpp"
 #include "core/config/config.hpp"
 #include "core/config/endpoint.hpp"
@@ -28,6 +30,8 @@ struct Options {
   unsigned threads = 0;
   bool json = false, explain = false;
 };
+
+constexpr base::Nanoseconds kLook = 200 * base::kMillisecond;
 
 const char* backend_name(config::Backend backend) noexcept {
   return backend == config::Backend::onednn ? "onednn" : "eigen";
@@ -140,7 +144,7 @@ void say_ready(const Options& options, const config::TrunkConfig& trunk, const n
 }
 
 Result<trunk::ServerStats> serve(const Options& options, const config::Config& config,
-                                 StopSignal& stop) {
+                                 StopSignal& stop, Supervised& supervised) {
   const auto& settings = config.trunk;
   // Endpoints elsewhere are in folders of the user's own making.
   const std::string run_dir = "ipc://" + config.host.run_dir.string() + "/";
@@ -164,20 +168,29 @@ Result<trunk::ServerStats> serve(const Options& options, const config::Config& c
       std::move(*model));
   if (!server) return server.error();
   say_ready(options, settings, *stock, info, server->endpoint());
-  stop.wait(-1);
+  const std::string name = "trunk " + stock->trunk_id().substr(0, 16);
+  supervised.ready(name);
+  TrunkPulse pulse(*server);
+  while (!stop.wait(supervised.watched() ? kLook : -1))
+    supervised.beat(base::monotonic_ns(), [&] {
+      supervised.status(fmt::format("{}, {} requests served", name, server->stats().served));
+      return pulse.well();
+    });
+  supervised.stopping();
   server->stop();
   return server->stats();
 }
 
 int run(const Options& options) {
   StopSignal stop;
+  Supervised supervised;
   const auto config = settings(options);
   if (!config) return complain(options, config.error());
   if (options.explain) {
     explain(options, *config);
     return kDone;
   }
-  const auto stats = serve(options, *config, stop);
+  const auto stats = serve(options, *config, stop, supervised);
   if (!stats) return complain(options, stats.error());
   say(options, stats_json(*stats),
       fmt::format("stopped: {} requests in {} passes, {} refused as busy, {} too late, {} refused",

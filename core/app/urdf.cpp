@@ -4,13 +4,18 @@
 #include <fmt/format.h>
 #include <urdf_parser/urdf_parser.h>
 
+#include <algorithm>
 #include <cmath>
 #include <fstream>
-#include <iterator>
 #include <numbers>
+#include <set>
 
 namespace cambium::app {
 namespace {
+
+constexpr std::size_t kLargestFile = 1 << 20;  // [B]
+// What follows nesting calls itself for each level, so a file without end would take the stack.
+constexpr std::size_t kMaxElements = 64, kMaxLinks = 1000;
 
 /// urdfdom tells its errors to a console; this keeps them for our sentence.
 class CapturedConsole : public console_bridge::OutputHandler {
@@ -53,6 +58,64 @@ std::string snake_case(std::string_view name) {
   return !out.empty() && out.front() >= '0' && out.front() <= '9' ? "joint_" + out : out;
 }
 
+/// Where `end` begins, searched from `at`; the last byte if it is nowhere.
+std::size_t skip_to(std::string_view end, std::string_view text, std::size_t at) {
+  return std::min(text.find(end, at), text.size() - 1);
+}
+
+/// The '>' of the tag that begins at `at`, not one in a value.
+std::size_t end_of_tag(std::string_view text, std::size_t at) {
+  char quote = 0;
+  for (; at + 1 < text.size(); ++at) {
+    const char c = text[at];
+    if (quote != 0)
+      quote = c == quote ? '\0' : quote;
+    else if (c == '"' || c == '\'')
+      quote = c;
+    else if (c == '>')
+      break;
+  }
+  return at;
+}
+
+/// Deepest nesting of elements; the text need not be sound XML.
+std::size_t xml_depth(std::string_view text) {
+  std::size_t depth = 0, deepest = 0;
+  for (std::size_t at = text.find('<'); at != text.npos; at = text.find('<', at + 1)) {
+    const std::string_view rest = text.substr(at);
+    if (rest.starts_with("<!--")) {
+      at = skip_to("-->", text, at + 4);
+    } else if (rest.starts_with("<![CDATA[")) {
+      at = skip_to("]]>", text, at);
+    } else if (rest.starts_with("<?") || rest.starts_with("<!")) {
+      at = skip_to(">", text, at);
+    } else if (rest.starts_with("</")) {
+      depth -= depth > 0 ? 1 : 0;
+    } else {
+      at = end_of_tag(text, at);
+      if (at == 0 || text[at - 1] != '/') deepest = std::max(deepest, ++depth);
+    }
+  }
+  return deepest;
+}
+
+/// Reads no more than a robot's description can have, whatever the path leads to.
+Result<std::string> read_text(const std::filesystem::path& file) {
+  std::ifstream in(file, std::ios::binary);
+  std::string text(kLargestFile + 1, '\0');
+  in.read(text.data(), static_cast<std::streamsize>(text.size()));
+  if (!in.is_open() || in.bad())
+    return Error{Code::not_found, fmt::format("{}: cannot be read", file.string())};
+  text.resize(static_cast<std::size_t>(in.gcount()));
+  if (text.size() > kLargestFile)
+    return Error{Code::bad_data,
+                 fmt::format("{}: more than {} bytes", file.string(), kLargestFile)};
+  if (xml_depth(text) > kMaxElements)
+    return Error{Code::bad_data,
+                 fmt::format("{}: elements nested deeper than {}", file.string(), kMaxElements)};
+  return text;
+}
+
 bool moves(const urdf::Joint& joint) {
   return !joint.mimic &&
          (joint.type == urdf::Joint::REVOLUTE || joint.type == urdf::Joint::CONTINUOUS ||
@@ -65,7 +128,7 @@ class Walk {
   Walk(std::string file, UrdfRobot& robot) : file_(std::move(file)), robot_(robot) {}
 
   Result<void> from(const urdf::Link& root) {
-    if (auto ok = visit(root, {}, 0, 0); !ok) return ok;
+    if (auto ok = visit(root, {}, 0, 0, 1); !ok) return ok;
     if (robot_.embodiment.joints.empty())
       return Error{Code::bad_data,
                    fmt::format("{}: no revolute, continuous or prismatic joint", file_)};
@@ -78,7 +141,14 @@ class Walk {
     urdf::Rotation rotation;
   };
 
-  Result<void> visit(const urdf::Link& link, Frame frame, std::size_t moving, double length) {
+  Result<void> visit(const urdf::Link& link, Frame frame, std::size_t moving, double length,
+                     std::size_t links) {
+    if (links > kMaxLinks)
+      return Error{Code::bad_data,
+                   fmt::format("{}: more than {} links one after the other", file_, kMaxLinks)};
+    if (!seen_.insert(&link).second)
+      return Error{Code::bad_data, fmt::format("{}: link '{}' is reached twice: links form a tree",
+                                               file_, printable(link.name))};
     if (moving > most_moving_) {
       most_moving_ = moving;
       robot_.tool_link = printable(link.name);
@@ -110,7 +180,8 @@ class Walk {
         if (joint->type == urdf::Joint::PRISMATIC)
           longer += robot_.embodiment.joints.back().position_max;
       }
-      if (auto ok = visit(*link.child_links[i], next, moving + moves(*joint), longer); !ok)
+      if (auto ok = visit(*link.child_links[i], next, moving + moves(*joint), longer, links + 1);
+          !ok)
         return ok;
     }
     return {};
@@ -174,20 +245,19 @@ class Walk {
   std::string file_;
   UrdfRobot& robot_;
   std::size_t most_moving_ = 0;
+  std::set<const urdf::Link*> seen_;
 };
 
 }  // namespace
 
 Result<UrdfRobot> read_urdf(const std::filesystem::path& file, const std::string& name) {
-  std::ifstream in(file, std::ios::binary);
-  const std::string text((std::istreambuf_iterator<char>(in)), {});
-  if (!in.is_open() || in.bad())
-    return Error{Code::not_found, fmt::format("{}: cannot be read", file.string())};
+  const auto text = read_text(file);
+  if (!text) return text.error();
   const CapturedConsole console;
   urdf::ModelInterfaceSharedPtr model;
   std::string thrown;
   try {
-    model = urdf::parseURDF(text);
+    model = urdf::parseURDF(*text);
   } catch (const std::exception& error) {
     thrown = error.what();
   }

@@ -12,6 +12,7 @@ namespace cambium::app {
 /// bad usage or input, 3 the other side is not there.
 using AddVerb = void (*)(CLI::App& program, int& exit_code);
 
+void add_up(CLI::App& program, int& exit_code);
 void add_host(CLI::App& program, int& exit_code);
 void add_trunk(CLI::App& program, int& exit_code);
 void add_admin(CLI::App& program, int& exit_code);  // status add remove swap reload
@@ -20,5 +21,6 @@ void add_check(CLI::App& program, int& exit_code);
 void add_pretrain(CLI::App& program, int& exit_code);
 void add_graft(CLI::App& program, int& exit_code);
 void add_bench(CLI::App& program, int& exit_code);
+void add_policy(CLI::App& program, int& exit_code);  // hidden
 
 }  // namespace cambium::app

@@ -79,10 +79,13 @@ FallbackConfig read_fallback(Section section, Keys& keys) {
 
 GateConfig read_gate(Section section, Keys& keys) {
   GateConfig gate;
-  section.choice("policy", gate.policy, {"clamp", "refuse"});
+  section.choice("policy", gate.policy, {"clamp", "refuse", "stop"});
   section.real("velocity_scale", gate.velocity_scale, 0.001, 1);
   section.real("acceleration_scale", gate.acceleration_scale, 0.001, 1);
   section.real("position_margin", gate.position_margin, 0, 10);
+  double ramp_ms = gate.ramp.count() * 1e3;
+  section.real("ramp_ms", ramp_ms, 0, 10'000);
+  gate.ramp = Seconds(ramp_ms * 1e-3);
   read_milliseconds(section, "max_observation_age_ms", gate.max_observation_age);
   keys.close(section);
   return gate;

@@ -23,7 +23,11 @@ enum class Realtime : std::uint8_t {
   off,
 };
 /// What the gate does with an action that violates a limit.
-enum class GatePolicy : std::uint8_t { clamp, refuse };
+enum class GatePolicy : std::uint8_t {
+  clamp,
+  refuse,
+  stop,  ///< brings the robot to rest until its next episode or swap
+};
 
 /// [trunk]: the process that owns the shared weights; a host reads the endpoint.
 struct TrunkConfig {
@@ -60,6 +64,7 @@ struct GateConfig {
   double velocity_scale = 1.0;      ///< [1] of the embodiment's velocity limit
   double acceleration_scale = 1.0;  ///< [1] of the embodiment's acceleration limit
   double position_margin = 0.0;     ///< [rad] or [m] kept from each position limit
+  Seconds ramp{0};  ///< from rest to full acceleration at least; 0: as the embodiment's jerk limits
   std::chrono::milliseconds max_observation_age{100};
 };
 

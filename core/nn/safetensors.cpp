@@ -16,6 +16,7 @@
 #include <set>
 
 #include "core/base/nearest.hpp"
+#include "core/nn/json_depth.hpp"
 
 namespace cambium::nn {
 namespace {
@@ -134,6 +135,8 @@ Result<Json> parse_header(const std::filesystem::path& file, const char* begin, 
       duplicate = parsed.get<std::string>();
     return true;
   };
+  if (json_depth({begin, end}) > kMaxJsonDepth)
+    return bad_data(file, fmt::format("header is nested deeper than {} levels", kMaxJsonDepth));
   Json header;
   try {
     header = Json::parse(begin, end, watch);

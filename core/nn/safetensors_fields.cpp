@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "core/base/nearest.hpp"
+#include "core/nn/json_depth.hpp"
 
 namespace cambium::nn {
 
@@ -58,6 +59,10 @@ const Json* Fields::find(std::string_view key, const char* expected) {
   }
   if (!values_are_text_) return &fields_[std::string(key)];
   const auto& text = fields_[std::string(key)].get_ref<const std::string&>();
+  if (json_depth(text) > kMaxJsonDepth) {
+    fail(key, fmt::format("is nested deeper than {} levels", kMaxJsonDepth));
+    return nullptr;
+  }
   parsed_ = Json::parse(text, nullptr, false);
   if (parsed_.is_discarded()) {
     fail(key, fmt::format("is '{}', expected {} as JSON", text, expected));
@@ -114,7 +119,10 @@ void Fields::boolean(std::string_view key, bool& out) {
 }
 
 void Fields::counts(std::string_view key, std::vector<std::uint32_t>& out, std::uint32_t max_rank) {
-  const auto expected = fmt::format("a list of 1 to {} sizes", max_rank);
+  // 2^24 numbers fill the largest message that a host can be told to take.
+  constexpr std::uint64_t kMaxProduct = 1U << 24;
+  const auto expected =
+      fmt::format("a list of 1 to {} sizes, {} numbers at most", max_rank, kMaxProduct);
   const Json* value = find(key, expected.c_str());
   if (value == nullptr) return;
   const auto is_size = [](const Json& v) {
@@ -122,6 +130,11 @@ void Fields::counts(std::string_view key, std::vector<std::uint32_t>& out, std::
   };
   if (!value->is_array() || value->empty() || value->size() > max_rank ||
       !std::ranges::all_of(*value, is_size))
+    return fail(key, fmt::format("is {}, expected {}", value->dump(), expected));
+  std::uint64_t product = 1;
+  for (const Json& extent : *value)
+    product = std::min(product * extent.get<std::uint64_t>(), kMaxProduct + 1);
+  if (product > kMaxProduct)
     return fail(key, fmt::format("is {}, expected {}", value->dump(), expected));
   out = value->get<std::vector<std::uint32_t>>();
 }

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "abi/plugin.hpp"
+#include "core/plugin/pinning.hpp"
 
 namespace cambium::plugin {
 namespace {
@@ -135,23 +136,61 @@ struct Symbols {
   std::string unique;  ///< first GNU_UNIQUE symbol that the library defines
 };
 
-Symbols read_symbols(const Bytes& bytes, const Library& library) {
+/// Versions of the dynamic symbols, one number each: 0 and 1 stand for "none".
+const Elf64_Shdr* version_table(const Library& library) {
+  for (const auto& section : library.sections)
+    if (section.sh_type == SHT_GNU_versym) return &section;
+  return nullptr;
+}
+
+/// Fills in imports and thread-local definitions on the way.
+Symbols read_symbols(const Bytes& bytes, const Library& library, ElfFacts& facts) {
   Symbols symbols;
+  const Elf64_Shdr* versions = version_table(library);
   for (const auto& section : library.sections) {
     if (section.sh_type != SHT_DYNSYM || section.sh_link >= library.sections.size()) continue;
     const auto& strings = library.sections[section.sh_link];
-    for (std::uint64_t at = 0; at + sizeof(Elf64_Sym) <= section.sh_size; at += sizeof(Elf64_Sym)) {
-      const auto symbol = bytes.read<Elf64_Sym>(section.sh_offset + at);
-      if (!symbol || symbol->st_shndx == SHN_UNDEF) continue;
-      if (symbol->st_name >= strings.sh_size) continue;
+    for (std::uint64_t i = 0; (i + 1) * sizeof(Elf64_Sym) <= section.sh_size; ++i) {
+      const auto symbol = bytes.read<Elf64_Sym>(section.sh_offset + i * sizeof(Elf64_Sym));
+      if (!symbol || symbol->st_name >= strings.sh_size) continue;
       const auto name =
           bytes.text(strings.sh_offset + symbol->st_name, strings.sh_offset + strings.sh_size);
+      if (symbol->st_shndx == SHN_UNDEF) {
+        const auto version =
+            versions && (i + 1) * sizeof(Elf64_Versym) <= versions->sh_size
+                ? bytes.read<Elf64_Versym>(versions->sh_offset + i * sizeof(Elf64_Versym))
+                : std::nullopt;
+        if (!name.empty())
+          facts.imports.push_back(
+              {std::string(name), version && (*version & 0x7fff) > VER_NDX_GLOBAL});
+        continue;
+      }
       if (name == "cambium_plugin") symbols.entry = *symbol;
+      if (ELF64_ST_TYPE(symbol->st_info) == STT_TLS) facts.thread_locals = true;
       if (ELF64_ST_BIND(symbol->st_info) == STB_GNU_UNIQUE && symbols.unique.empty())
         symbols.unique = name;
     }
   }
   return symbols;
+}
+
+/// What the library asks of the loader.
+void read_dynamic(const Bytes& bytes, const Library& library, ElfFacts& facts) {
+  for (const auto& segment : library.segments)
+    if (segment.p_type == PT_TLS) facts.thread_locals = true;
+  for (const auto& section : library.sections) {
+    if (section.sh_type != SHT_DYNAMIC || section.sh_link >= library.sections.size()) continue;
+    const auto& strings = library.sections[section.sh_link];
+    for (std::uint64_t at = 0; at + sizeof(Elf64_Dyn) <= section.sh_size; at += sizeof(Elf64_Dyn)) {
+      const auto entry = bytes.read<Elf64_Dyn>(section.sh_offset + at);
+      if (!entry || entry->d_tag == DT_NULL) break;
+      if (entry->d_tag == DT_FLAGS_1 && (entry->d_un.d_val & DF_1_NODELETE) != 0)
+        facts.nodelete = true;
+      if (entry->d_tag == DT_NEEDED && entry->d_un.d_val < strings.sh_size)
+        facts.needed.emplace_back(
+            bytes.text(strings.sh_offset + entry->d_un.d_val, strings.sh_offset + strings.sh_size));
+    }
+  }
 }
 
 }  // namespace
@@ -163,7 +202,8 @@ Result<ElfFacts> inspect_elf(std::span<const std::byte> span, std::string_view f
   const auto library = read_tables(bytes, *header, file);
   if (!library) return library.error();
 
-  const auto symbols = read_symbols(bytes, *library);
+  ElfFacts facts;
+  const auto symbols = read_symbols(bytes, *library, facts);
   if (!symbols.entry)
     return Error{Code::not_found,
                  fmt::format("plugin '{}': a shared library, but it exports no symbol "
@@ -176,7 +216,6 @@ Result<ElfFacts> inspect_elf(std::span<const std::byte> span, std::string_view f
                  fmt::format("plugin '{}': its symbol 'cambium_plugin' is no constant data; "
                              "make it with CAMBIUM_PLUGIN(…)",
                              file)};
-  ElfFacts facts;
   facts.handshake = *handshake;
   for (const auto& section : library->sections) {
     if (bytes.text(library->names_at + section.sh_name, library->names_end) != "cambium_build" ||
@@ -190,6 +229,8 @@ Result<ElfFacts> inspect_elf(std::span<const std::byte> span, std::string_view f
                              "its state with every later version; build it with "
                              "cambium_add_plugin() or -fno-gnu-unique, and do not export it",
                              file, symbols.unique)};
+  read_dynamic(bytes, *library, facts);
+  facts.pinned = why_pinned(facts);
   return facts;
 }
 

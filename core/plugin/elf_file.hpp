@@ -7,6 +7,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "cambium/result.hpp"
 
@@ -18,9 +19,22 @@ struct Handshake {
   std::uint16_t abi_major = 0, abi_minor = 0;
 };
 
+/// A function or variable that a library takes from another.
+struct Import {
+  std::string name;        ///< as the linker writes it
+  bool versioned = false;  ///< bound to a version of one of the needed libraries
+};
+
 struct ElfFacts {
   Handshake handshake;
-  std::string build;  ///< text of section cambium_build
+  std::string build;                ///< text of section cambium_build
+  std::vector<std::string> needed;  ///< libraries that the loader brings with it
+  std::vector<Import> imports;
+  bool thread_locals = false;  ///< has a segment or a symbol of thread-local storage
+  bool nodelete = false;       ///< asks the loader never to unmap it
+  /// Why it stays mapped for ever, as the end of a sentence, shown to people; empty: it may be
+  /// unmapped. See why_pinned().
+  std::string pinned;
 };
 
 /// Reads a whole shared library of this machine. Every offset is checked against the file's size

@@ -111,6 +111,19 @@ Result<void> check_safe_pose(const Embodiment& embodiment) {
   return {};
 }
 
+Result<void> check_jerk(const Embodiment& embodiment) {
+  const auto& jerk = embodiment.jerk_max;
+  if (jerk.empty()) return {};
+  if (jerk.size() != embodiment.dof())
+    return bad(embodiment.name, "jerk_max has {} numbers, expected {} (one a joint) or none",
+               jerk.size(), embodiment.dof());
+  for (std::size_t i = 0; i < jerk.size(); ++i)
+    if (!(jerk[i] > 0 && std::isfinite(jerk[i])))
+      return bad(embodiment.name, "jerk_max of joint '{}' is {}, expected a finite number above 0",
+                 embodiment.joints[i].name, jerk[i]);
+  return {};
+}
+
 std::string text_or_empty(const char* text) {
   return text == nullptr ? std::string() : std::string(text);
 }
@@ -156,7 +169,8 @@ Result<void> Embodiment::validate() const {
   for (const double coordinate : home_tool)
     if (!std::isfinite(coordinate))
       return bad(name, "home_tool has {}, expected finite metres", coordinate);
-  return check_safe_pose(*this);
+  if (auto ok = check_safe_pose(*this); !ok) return ok;
+  return check_jerk(*this);
 }
 
 Result<std::size_t> Embodiment::joint(std::string_view joint_name) const {
@@ -167,7 +181,7 @@ Result<std::size_t> Embodiment::sensor(std::string_view sensor_name) const {
   return index_of(*this, sensors, "sensor", sensor_name);
 }
 
-Result<Embodiment> copy_embodiment(const RobotSpec& spec) {
+Result<Embodiment> copy_embodiment(const RobotSpec& spec, std::uint16_t abi_minor) {
   Embodiment copy;
   copy.name = text_or_empty(spec.name);
   copy.summary = text_or_empty(spec.summary);
@@ -195,6 +209,11 @@ Result<Embodiment> copy_embodiment(const RobotSpec& spec) {
   std::copy_n(spec.home_tool, 3, copy.home_tool.begin());
   copy.reach = spec.reach;
   copy.safe_pose.assign(spec.safe_pose.begin(), spec.safe_pose.end());
+  if (abi_minor >= 1) {
+    if (spec.jerk_max.size() > kMaxDof)
+      return bad(copy.name, "jerk_max has {} numbers, expected one a joint", spec.jerk_max.size());
+    copy.jerk_max.assign(spec.jerk_max.begin(), spec.jerk_max.end());
+  }
   if (auto ok = copy.validate(); !ok) return ok.error();
   return copy;
 }
@@ -208,7 +227,7 @@ std::vector<std::uint32_t> Embodiment::sensor_sizes() const {
 bool same_body(const Embodiment& a, const Embodiment& b) {
   return a.name == b.name && a.joints == b.joints && a.sensors == b.sensors &&
          a.action == b.action && a.control_hz == b.control_hz && a.home_tool == b.home_tool &&
-         a.reach == b.reach && a.safe_pose == b.safe_pose;
+         a.reach == b.reach && a.safe_pose == b.safe_pose && a.jerk_max == b.jerk_max;
 }
 
 }  // namespace cambium::plugin

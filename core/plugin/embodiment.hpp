@@ -10,6 +10,7 @@
 
 #include "cambium/result.hpp"
 #include "cambium/robot.hpp"
+#include "cambium/version.hpp"
 
 namespace cambium::plugin {
 
@@ -45,14 +46,15 @@ struct Embodiment {
   std::array<double, 3> home_tool{};  ///< p_BH [m]
   double reach = 1;                   ///< [m]
   std::vector<double> safe_pose;      ///< [rad] or [m], (dof) or empty
+  std::vector<double> jerk_max;       ///< [rad/s^3] or [m/s^3], (dof) or empty: not limited
 
   std::size_t dof() const noexcept { return joints.size(); }
   /// Numbers in one observation of each sensor, in order.
   std::vector<std::uint32_t> sensor_sizes() const;
 
   /// Names well formed and unique, numbers finite, limits ordered, home and safe pose inside them,
-  /// rates positive, sizes bounded. bad_data; the sentence names embodiment, joint or sensor, field
-  /// and value. [setup]
+  /// rates and jerk positive, sizes bounded. bad_data; the sentence names embodiment, joint or
+  /// sensor, field and value. [setup]
   Result<void> validate() const;
 
   /// Index into `joints` or `sensors`, or not_found naming the nearest. [setup]
@@ -65,8 +67,9 @@ struct Embodiment {
 bool same_body(const Embodiment& a, const Embodiment& b);
 
 /// Copies and validates. Null pointers and counts beyond the bounds are refused before they are
-/// followed. [setup]
-Result<Embodiment> copy_embodiment(const RobotSpec& spec);
+/// followed. abi_minor: of the plugin that holds `spec`; what a RobotSpec got later is not there
+/// and is not read. [setup]
+Result<Embodiment> copy_embodiment(const RobotSpec& spec, std::uint16_t abi_minor = kAbiMinor);
 
 /// Lower-case letters, digits and single underscores, beginning with a letter. [any]
 bool is_lower_snake_case(std::string_view name) noexcept;

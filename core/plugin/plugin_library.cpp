@@ -1,20 +1,18 @@
 #include "core/plugin/plugin_library.hpp"
 
-#include <dlfcn.h>
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <boost/dll/shared_library.hpp>
 #include <cstdio>
 #include <exception>
 #include <mutex>
 #include <span>
-#include <system_error>
 
 #include "abi/plugin.hpp"
 #include "core/base/nearest.hpp"
 #include "core/plugin/elf_file.hpp"
 #include "core/plugin/private_copy.hpp"
+#include "core/plugin/registry.hpp"
 
 namespace cambium::plugin {
 namespace {
@@ -25,38 +23,6 @@ void log_to_stderr(const cambium_host*, std::uint32_t, const char* text) {
   std::fprintf(stderr, "plugin: %s\n", text);
 }
 constexpr cambium_host kDefaultHost = {sizeof(cambium_host), log_to_stderr};
-
-/// Every library that open_library() mapped.
-struct Mapped {
-  std::string sha256;
-  const cambium_plugin_entry* entry;
-  std::weak_ptr<const PluginLibrary> library;
-  std::shared_ptr<const PluginLibrary> kept;  // what keeps it mapped for ever; null in tests
-};
-
-struct Registry {
-  std::mutex mutex;  // guards `mapped`; held through a load, so that two of the same bytes are one
-  std::vector<Mapped> mapped;
-
-  /// Never destroyed: a static destructor would unmap code under objects that still live.
-  static Registry& instance() {
-    static auto* registry = new Registry;
-    return *registry;
-  }
-  void drop_unmapped() {
-    std::erase_if(mapped, [](const Mapped& one) { return one.library.expired(); });
-  }
-};
-
-/// Boost.DLL puts the loader's own text in parentheses behind its own sentence.
-std::string loader_text(const std::exception& error) {
-  const std::string all = error.what();
-  constexpr std::string_view kBefore = "(dlerror system message: ";
-  const auto begin = all.find(kBefore);
-  if (begin == std::string::npos) return all;
-  const auto end = all.rfind(')');
-  return all.substr(begin + kBefore.size(), end - begin - kBefore.size());
-}
 
 /// A state belongs to a stem or head of the same library; a slip of the pen would lose it silently.
 Result<void> check_abilities(const cambium_plugin_entry& entry, std::string_view file) {
@@ -110,12 +76,12 @@ Result<void> check_exports(const cambium_plugin_entry& entry, std::string_view f
 
 }  // namespace
 
-struct PluginLibrary::Mapping {
-  boost::dll::shared_library library;  // never copied: Boost.DLL would open it again by its path
-};
-
-PluginLibrary::PluginLibrary() = default;
-PluginLibrary::~PluginLibrary() = default;
+PluginLibrary::~PluginLibrary() {
+  if (mapped_as_.empty()) return;  // linked in
+  Registry& registry = Registry::instance();
+  const std::lock_guard lock(registry.mutex);
+  registry.release(entry_);
+}
 
 Result<std::shared_ptr<PluginLibrary>> PluginLibrary::read(const cambium_plugin_entry& entry,
                                                            std::filesystem::path file,
@@ -227,7 +193,7 @@ Result<Embodiment> PluginLibrary::embodiment(std::string_view name) const {
   if (name.empty() && names.size() == 1) name = names.front();
   const auto spec = make<RobotSpec>(kEmbodimentInterface, "embodiment", name);
   if (!spec) return spec.error();
-  auto copy = copy_embodiment(**spec);
+  auto copy = copy_embodiment(**spec, entry_->abi_minor);
   if (!copy)
     return Error{copy.error().code,
                  fmt::format("plugin '{}': {}", file_.string(), copy.error().message)};
@@ -243,57 +209,39 @@ Result<std::shared_ptr<const PluginLibrary>> open_library(const std::filesystem:
   const std::string shown = file.string();
   auto contents = read_file(file);
   if (!contents) return contents.error();
-  const auto facts = inspect_elf(contents->bytes, shown);
+  auto facts = inspect_elf(contents->bytes, shown);
   if (!facts) return facts.error();
   if (auto ok = check_handshake(facts->handshake, shown); !ok) return ok.error();
   if (auto ok = check_build(facts->build, shown); !ok) return ok.error();
+  if (!unmaps_libraries()) facts->pinned = "runs under a sanitizer, which needs its symbols";
 
   Registry& registry = Registry::instance();
   const std::lock_guard lock(registry.mutex);
-  registry.drop_unmapped();
   if (options.reuse)
-    for (const Mapped& one : registry.mapped)
-      if (auto library = one.library.lock(); library && one.sha256 == contents->sha256)
-        return library;
-  if (registry.mapped.size() >= kMaxLibraries)
+    if (auto library = registry.find(contents->sha256)) return library;
+  if (unmaps_libraries() && !facts->pinned.empty() && registry.kept() >= kMaxKept)
     return Error{Code::limit,
-                 fmt::format("plugin '{}': {} different libraries were loaded since this process "
-                             "started, which is the most it keeps; restart it",
-                             shown, registry.mapped.size())};
-
+                 fmt::format("plugin '{}': would stay mapped for ever, because it {}; {} such "
+                             "libraries are kept already, which is the most; restart this process",
+                             shown, facts->pinned, registry.kept())};
   const auto copy = write_copy(*contents, file, options.run_dir);
   if (!copy) return copy.error();
-  auto mapping = std::make_unique<PluginLibrary::Mapping>();
-  const cambium_plugin_entry* entry = nullptr;
-  std::string problem;
-  try {
-    // rtld_now: a missing symbol must be found here, not inside the loop.
-    mapping->library.load(copy->string(),
-                          boost::dll::load_mode::rtld_now | boost::dll::load_mode::rtld_local);
-    entry = &mapping->library.get<const cambium_plugin_entry>("cambium_plugin");
-  } catch (const std::exception& error) {
-    problem = loader_text(error);
+  const auto mapped = registry.map(
+      {.sha256 = contents->sha256, .file = file, .mapped_as = *copy, .pinned = facts->pinned});
+  if (!mapped) return mapped.error();
+
+  // Its constructors have run by now: even if it is refused, a pinned one has to stay.
+  auto library = PluginLibrary::read(*(*mapped)->entry, file, options.host);
+  if (!library) {
+    registry.release((*mapped)->entry);
+    return library.error();
   }
-  std::error_code ignored;
-  std::filesystem::remove(*copy, ignored);  // the mapping lives on without a name
-  if (entry == nullptr)
-    return Error{Code::failed,
-                 fmt::format("plugin '{}': the loader refused it: {}; link what is missing into "
-                             "the plugin, statically",
-                             shown, problem)};
-  for (const Mapped& one : registry.mapped)
-    if (one.entry == entry)
-      return Error{Code::failed,
-                   fmt::format("plugin '{}': the loader gave an older library instead of the new "
-                               "file; restart the host",
-                               shown)};
-  auto library = PluginLibrary::read(*entry, file, options.host);
-  if (!library) return library.error();
-  (*library)->mapping_ = std::move(mapping);
   (*library)->sha256_ = contents->sha256;
+  (*library)->pinned_ = facts->pinned;
   (*library)->mapped_as_ = *copy;
   std::shared_ptr<const PluginLibrary> opened = std::move(*library);
-  registry.mapped.push_back({contents->sha256, entry, opened, options.unmap ? nullptr : opened});
+  (*mapped)->library = opened;
+  if (!opened->pinned().empty()) (*mapped)->kept = opened;
   return opened;
 }
 
@@ -302,20 +250,6 @@ Result<std::shared_ptr<const PluginLibrary>> linked_library(const cambium_plugin
   auto library = PluginLibrary::read(entry, "(linked in)", host);
   if (!library) return library.error();
   return std::shared_ptr<const PluginLibrary>(std::move(*library));
-}
-
-std::size_t loaded_libraries() noexcept {
-  Registry& registry = Registry::instance();
-  const std::lock_guard lock(registry.mutex);
-  registry.drop_unmapped();
-  return registry.mapped.size();
-}
-
-bool is_mapped(const std::filesystem::path& mapped_as) noexcept {
-  void* handle = ::dlopen(mapped_as.c_str(), RTLD_LAZY | RTLD_LOCAL | RTLD_NOLOAD);
-  if (handle == nullptr) return false;
-  ::dlclose(handle);
-  return true;
 }
 
 }  // namespace cambium::plugin

@@ -17,9 +17,9 @@
 
 namespace cambium::plugin {
 
-/// Libraries are never unmapped, so that no reload depends on an unload; this many distinct ones
-/// fit into one process.
-inline constexpr std::size_t kMaxLibraries = 32;
+/// A library that may be unmapped leaves with its last handle. The others stay until the process
+/// ends (PluginLibrary::pinned() says why), and no more than this many of them are accepted.
+inline constexpr std::size_t kMaxKept = 32;
 
 struct OpenOptions {
   /// Where the private copy is made; created if missing. Must not be mounted noexec.
@@ -30,8 +30,6 @@ struct OpenOptions {
   /// A file with the same bytes as a library that is mapped already gives that library: swapping
   /// back and forth costs no memory. Off: always map a new copy, with fresh statics.
   bool reuse = true;
-  /// For tests only: unmap when the last handle is gone.
-  bool unmap = false;
 };
 
 /// One thing that a plugin exports.
@@ -39,7 +37,9 @@ struct Export {
   std::string interface_id, name;
 };
 
-/// A loaded plugin. Immutable; everything it says was copied out of it. [setup]
+/// A loaded plugin. Immutable; everything it says was copied out of it. Whoever drops the last
+/// pointer or handle unmaps the library, on the thread that does it: destructors of its statics run
+/// there, and the loader takes its time. [setup]
 class PluginLibrary : public std::enable_shared_from_this<PluginLibrary> {
  public:
   const std::string& name() const noexcept { return name_; }
@@ -51,6 +51,9 @@ class PluginLibrary : public std::enable_shared_from_this<PluginLibrary> {
   const std::filesystem::path& file() const noexcept { return file_; }
   /// The name under which it is mapped; the file is gone, is_mapped() knows it.
   const std::filesystem::path& mapped_as() const noexcept { return mapped_as_; }
+  /// Why it stays mapped for ever, as the end of a sentence ("can start threads
+  /// ('pthread_create')"); empty: it may leave. See why_pinned().
+  const std::string& pinned() const noexcept { return pinned_; }
   /// In the plugin's order; interfaces that this host does not know are listed too.
   const std::vector<Export>& exports() const noexcept { return exports_; }
 
@@ -71,8 +74,7 @@ class PluginLibrary : public std::enable_shared_from_this<PluginLibrary> {
   PluginLibrary& operator=(const PluginLibrary&) = delete;
 
  private:
-  struct Mapping;
-  PluginLibrary();
+  PluginLibrary() = default;
   static Result<std::shared_ptr<PluginLibrary>> read(const cambium_plugin_entry& entry,
                                                      std::filesystem::path file,
                                                      const cambium_host* host);
@@ -89,10 +91,9 @@ class PluginLibrary : public std::enable_shared_from_this<PluginLibrary> {
   friend Result<std::shared_ptr<const PluginLibrary>> linked_library(const cambium_plugin_entry&,
                                                                      const cambium_host*);
 
-  std::unique_ptr<Mapping> mapping_;
   const cambium_plugin_entry* entry_ = nullptr;
   const cambium_host* host_ = nullptr;
-  std::string name_, version_, build_, sha256_;
+  std::string name_, version_, build_, sha256_, pinned_;
   std::filesystem::path file_, mapped_as_;
   std::vector<Export> exports_;
 };
@@ -108,8 +109,21 @@ Result<std::shared_ptr<const PluginLibrary>> open_library(const std::filesystem:
 Result<std::shared_ptr<const PluginLibrary>> linked_library(const cambium_plugin_entry& entry,
                                                             const cambium_host* host = nullptr);
 
-/// Libraries mapped by open_library(), in use or not. [any]
-std::size_t loaded_libraries() noexcept;
+/// A library that is mapped until the process ends, in use or not.
+struct KeptLibrary {
+  std::filesystem::path file;  ///< as given to open_library()
+  std::string reason;          ///< as PluginLibrary::pinned()
+};
+struct LoadedLibraries {
+  std::size_t mapped = 0;  ///< by open_library(), the kept ones included
+  std::vector<KeptLibrary> kept;
+};
+/// Waits for a load that is going on. [setup]
+LoadedLibraries loaded_libraries();
+
+/// False under a sanitizer, which needs the symbols of what has run until it reports: then every
+/// library is kept, without a bound. [any]
+bool unmaps_libraries() noexcept;
 
 /// Whether a library is mapped under this name (PluginLibrary::mapped_as). [setup]
 bool is_mapped(const std::filesystem::path& mapped_as) noexcept;

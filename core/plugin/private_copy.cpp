@@ -5,9 +5,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
+#include <charconv>
+#include <csignal>
 #include <system_error>
+#include <vector>
 
 #include "core/base/sha256.hpp"
 
@@ -32,6 +36,17 @@ class Descriptor {
 
 std::string reason(int error) {
   return std::generic_category().message(error);
+}
+
+// The process that made a copy, by its name; 0 if it is none.
+pid_t owner_of(const std::filesystem::path& copy) {
+  if (copy.extension() != ".so") return 0;
+  const std::string number = copy.stem().extension().string();  // ".<pid>-<n>"
+  pid_t pid = 0;
+  const char* const begin = number.data() + std::min<std::size_t>(1, number.size());
+  const auto [end, error] = std::from_chars(begin, number.data() + number.size(), pid);
+  const bool whole = error == std::errc{} && end < number.data() + number.size() && *end == '-';
+  return whole && pid > 0 ? pid : 0;
 }
 
 bool same_contents(const struct stat& a, const struct stat& b) {
@@ -89,8 +104,8 @@ Result<std::filesystem::path> write_copy(const FileBytes& contents,
   std::filesystem::create_directories(run_dir, code);
   const auto folder = std::filesystem::absolute(run_dir, code);
   for (;;) {
-    auto copy = folder / fmt::format("{}.{}.{}.so", file.stem().string(),
-                                     contents.sha256.substr(0, 12), ++last_number);
+    auto copy = folder / fmt::format("{}.{}.{}-{}.so", file.stem().string(),
+                                     contents.sha256.substr(0, 12), ::getpid(), ++last_number);
     const Descriptor out(::open(copy.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
     if (out.get() < 0 && errno == EEXIST) continue;  // left behind by a process that was killed
     std::size_t done = 0;
@@ -110,6 +125,16 @@ Result<std::filesystem::path> write_copy(const FileBytes& contents,
                              "run directory writable",
                              file.string(), copy.string(), reason(error))};
   }
+}
+
+void remove_stale_copies(const std::filesystem::path& run_dir) noexcept try {
+  std::vector<std::filesystem::path> stale;
+  for (const auto& entry : std::filesystem::directory_iterator(run_dir)) {
+    const pid_t owner = owner_of(entry.path());
+    if (owner != 0 && ::kill(owner, 0) != 0 && errno == ESRCH) stale.push_back(entry.path());
+  }
+  for (const auto& copy : stale) std::filesystem::remove(copy);
+} catch (const std::exception&) {  // the folder is not there, or somebody else was quicker
 }
 
 }  // namespace cambium::plugin

@@ -20,10 +20,14 @@ struct FileBytes {
 /// changed while it was read; never blocks on a pipe or device. [setup]
 Result<FileBytes> read_file(const std::filesystem::path& file);
 
-/// Writes `<run_dir>/<name>.<first digits of sha256>.<n>.so`, n never used before by this process
-/// nor present in the folder. [setup]
+/// Writes `<run_dir>/<name>.<first digits of sha256>.<pid>-<n>.so`, n never used before by this
+/// process nor present in the folder. [setup]
 Result<std::filesystem::path> write_copy(const FileBytes& contents,
                                          const std::filesystem::path& file,
                                          const std::filesystem::path& run_dir);
+
+/// Removes the copies in `run_dir` whose process is gone: it was killed while it loaded them.
+/// [setup]
+void remove_stale_copies(const std::filesystem::path& run_dir) noexcept;
 
 }  // namespace cambium::plugin

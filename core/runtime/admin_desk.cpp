@@ -64,19 +64,18 @@ AdminAnswer status_of(const Host& host, const trunk::TrunkLink& link) {
   const auto robots = host.status();
   for (const auto& robot : robots) object["robots"].push_back(json_of(robot));
   return {
-      .code = Code::ok, .text = std::to_string(robots.size()) + " robots", .json = object.dump()};
+      .code = Code::ok, .text = std::to_string(robots.size()) + " robots", .json = line_of(object)};
 }
 
 AdminAnswer answer_of(const SwapReport& report) {
-  return {.code = report.code, .text = text_of(report), .json = json_of(report).dump()};
+  return {.code = report.code, .text = text_of(report), .json = line_of(json_of(report))};
 }
 
 AdminAnswer answer_of(const Error& error) {
   return {
       .code = error.code,
       .text = error.message,
-      .json =
-          json{{"ok", false}, {"code", to_string(error.code)}, {"error", error.message}}.dump()};
+      .json = line_of({{"ok", false}, {"code", to_string(error.code)}, {"error", error.message}})};
 }
 
 void send_answer(transport::Socket& socket, const transport::Peer& peer,
@@ -221,7 +220,7 @@ AdminAnswer AdminDesk::change(const AdminCall& call) {
     for (const auto& report : *swaps) all["swaps"].push_back(json_of(report));
     return {.code = Code::ok,
             .text = "robot '" + call.robot + "': " + std::to_string(swaps->size()) + " swaps",
-            .json = all.dump()};
+            .json = line_of(all)};
   }
   if (call.verb == "add") {
     config::RobotConfig robot;

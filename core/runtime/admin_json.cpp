@@ -100,6 +100,10 @@ json json_of(const SwapReport& report) {
   return object;
 }
 
+std::string line_of(const json& object) {
+  return object.dump(-1, ' ', false, json::error_handler_t::replace);
+}
+
 std::string text_of(const SwapReport& report) {
   std::string text;
   if (!report.differences.empty()) {

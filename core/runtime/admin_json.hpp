@@ -12,6 +12,9 @@ namespace cambium::runtime {
 nlohmann::json json_of(const RobotStatus& robot);
 nlohmann::json json_of(const SwapReport& report);
 
+/// On one line. Text from outside may be no UTF-8: what is not is replaced. [any]
+std::string line_of(const nlohmann::json& object);
+
 /// What a swap did, in a sentence; after a shadow also a table of the differences. [any]
 std::string text_of(const SwapReport& report);
 

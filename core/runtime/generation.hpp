@@ -42,15 +42,16 @@ struct Generation {
   /// The last chunk that left in lockstep, as the gate saw it row by row: the controller plays it
   /// by itself, so how far it came is known from the time of its next observation.
   struct Lockstep {
-    std::vector<double> velocity, target;  ///< (horizon, dof)
-    std::vector<float> position;           ///< (dof) where the rows lead, predicted
-    base::Nanoseconds observed = 0;        ///< when its observation came; 0: none yet
+    std::vector<double> velocity, target, acceleration;  ///< (horizon, dof)
+    std::vector<float> position;                         ///< (dof) where the rows lead, predicted
+    base::Nanoseconds observed = 0;                      ///< when its observation came; 0: none yet
 
     /// As many rows as fit.
     void take_over(const Lockstep& old) noexcept {
       const auto kept = std::min(velocity.size(), old.velocity.size());
       std::copy_n(old.velocity.begin(), kept, velocity.begin());
       std::copy_n(old.target.begin(), kept, target.begin());
+      std::copy_n(old.acceleration.begin(), kept, acceleration.begin());
       observed = old.observed;
     }
   } lockstep;
@@ -84,6 +85,7 @@ struct Generation {
   void go_on_from(const Generation& old) noexcept {
     window.take_over(old.window);
     gate.take_over(old.gate);
+    gate.release();  // an operator who swaps has looked
     lockstep.take_over(old.lockstep);
     safe_position = old.safe_position;  // of the same size: nothing is allocated
   }

@@ -41,7 +41,8 @@ std::unique_ptr<Worker> Host::make_worker(const std::string& name) {
   return std::make_unique<Worker>([this, name] { prepare_thread(name, kPriority); });
 }
 
-Result<std::unique_ptr<Host>> Host::start(config::Config config, Log log) {
+Result<std::unique_ptr<Host>> Host::start(config::Config config, Log log,
+                                          std::filesystem::path program) {
   std::unique_ptr<Host> host(new Host(std::move(config), std::move(log)));
   const auto& settings = host->config_;
   if (settings.host.realtime == config::Realtime::require) {
@@ -69,18 +70,29 @@ Result<std::unique_ptr<Host>> Host::start(config::Config config, Log log) {
                           [self] { return self->prepare_thread("cambium-io", kPriority); });
   if (!io) return io.error();
   host->io_ = std::move(*io);
-  host->preparer_.emplace(settings, host->context_, host->stock_ ? &*host->stock_ : nullptr,
-                          [self] { return self->io_->trunk_alive(); });
+  host->preparer_.emplace(
+      settings, host->context_, host->stock_ ? &*host->stock_ : nullptr,
+      program.empty() ? std::filesystem::read_symlink("/proc/self/exe") : std::move(program),
+      [self] { return self->io_->trunk_alive(); });
   for (std::uint32_t i = 0; i < settings.host.workers; ++i)
     host->workers_.push_back(host->make_worker("cambium-bot" + std::to_string(i)));
   for (const auto& robot : settings.robots) {
     if (auto added = host->add(robot); !added) return added.error();
   }
+  host->keeper_ = std::make_unique<Keeper>(Keeper::Means{
+      .slots = [self] { return self->slots(); },
+      .restart = [self](const std::string& robot,
+                        const std::string& obituary) { return self->restart(robot, obituary); },
+      .reload =
+          [self](const std::string& robot) {
+            return self->swap({.robot = robot, .wait = false});
+          }});
   return host;
 }
 
 Host::~Host() {
   ending_ = true;
+  keeper_.reset();
   std::vector<std::string> names;
   for (const auto& [id, slot] : slots_) names.push_back(slot->robot->name());
   for (const auto& name : names) {
@@ -192,6 +204,14 @@ SwapReport Host::rollback(const std::string& robot, bool wait) {
   return report;
 }
 
+SwapReport Host::restart(const std::string& robot, const std::string& obituary) {
+  auto held = hold(robot, false);
+  if (!held) return {.robot = robot, .code = held.error().code, .reason = held.error().message};
+  auto report = Swap::again(*held->first, means(), obituary);
+  log_swap(report);
+  return report;
+}
+
 void Host::log_swap(const SwapReport& report) {
   switch (report.end) {
     case SwapStage::refused:
@@ -217,15 +237,17 @@ Result<std::vector<SwapReport>> Host::swaps(const std::string& robot) const {
   return std::vector<SwapReport>((*slot)->history.begin(), (*slot)->history.end());
 }
 
-std::vector<RobotStatus> Host::status() const {
+std::vector<std::shared_ptr<RobotSlot>> Host::slots() const {
+  const std::lock_guard lock(table_);
   std::vector<std::shared_ptr<RobotSlot>> slots;
-  {
-    const std::lock_guard lock(table_);
-    for (const auto& [id, slot] : slots_) slots.push_back(slot);
-  }
+  for (const auto& [id, slot] : slots_) slots.push_back(slot);
+  return slots;
+}
+
+std::vector<RobotStatus> Host::status() const {
   const base::Nanoseconds now = base::monotonic_ns();
   std::vector<RobotStatus> all;
-  for (const auto& slot : slots) {
+  for (const auto& slot : slots()) {
     auto& counters = slot->robot->counters();
     RobotStatus one;
     one.name = slot->robot->name();

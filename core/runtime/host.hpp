@@ -17,6 +17,7 @@
 #include "core/nn/stock.hpp"
 #include "core/plugin/embodiment.hpp"
 #include "core/runtime/io_loop.hpp"
+#include "core/runtime/keeper.hpp"
 #include "core/runtime/robot.hpp"
 #include "core/runtime/swap.hpp"
 #include "core/runtime/worker.hpp"
@@ -43,8 +44,10 @@ class Host {
   using Log = std::function<void(const std::string&)>;
 
   /// Reads the stock, binds the sockets, starts the threads and adds the configured robots. What
-  /// fails is undone. `log` may be called by several threads, one at a time. [setup]
-  static Result<std::unique_ptr<Host>> start(config::Config config, Log log);
+  /// fails is undone. `log` may be called by several threads, one at a time. program: the `cambium`
+  /// that runs isolated robots; empty: this program. [setup]
+  static Result<std::unique_ptr<Host>> start(config::Config config, Log log,
+                                             std::filesystem::path program = {});
   ~Host();
 
   Result<void> add(const config::RobotConfig& robot);
@@ -80,6 +83,8 @@ class Host {
   Result<std::pair<std::shared_ptr<RobotSlot>, std::unique_lock<std::mutex>>> hold(
       const std::string& robot, bool wait) const;
   Swap::Means means();
+  SwapReport restart(const std::string& robot, const std::string& obituary);
+  std::vector<std::shared_ptr<RobotSlot>> slots() const;
 
   config::Config config_;
   Log log_;
@@ -94,6 +99,7 @@ class Host {
   Slots slots_;               // by robot id
   std::atomic<bool> ending_{false};
   std::once_flag realtime_said_;
+  std::unique_ptr<Keeper> keeper_;  // last: it uses all of the above
 };
 
 }  // namespace cambium::runtime

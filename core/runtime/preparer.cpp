@@ -12,6 +12,7 @@
 
 #include "core/base/sha256.hpp"
 #include "core/plugin/plugin_library.hpp"
+#include "core/runtime/isolated_policy.hpp"
 #include "core/runtime/local_policy.hpp"
 #include "core/runtime/worker.hpp"
 #include "core/trunk/link.hpp"
@@ -22,12 +23,24 @@ namespace {
 constexpr base::Nanoseconds kTrunkTimeout = base::kSecond;
 constexpr base::Nanoseconds kPolicyTimeout = 5 * base::kSecond;
 
+GatePolicy gate_policy(config::GatePolicy policy) {
+  switch (policy) {
+    case config::GatePolicy::clamp:
+      return GatePolicy::clamp;
+    case config::GatePolicy::refuse:
+      return GatePolicy::refuse;
+    case config::GatePolicy::stop:
+      return GatePolicy::stop;
+  }
+  return GatePolicy::stop;
+}
+
 GateOptions gate_options(const config::GateConfig& config) {
-  return {
-      .policy = config.policy == config::GatePolicy::clamp ? GatePolicy::clamp : GatePolicy::refuse,
-      .velocity_scale = config.velocity_scale,
-      .acceleration_scale = config.acceleration_scale,
-      .position_margin = config.position_margin};
+  return {.policy = gate_policy(config.policy),
+          .velocity_scale = config.velocity_scale,
+          .acceleration_scale = config.acceleration_scale,
+          .position_margin = config.position_margin,
+          .ramp = config.ramp.count()};
 }
 
 FallbackOptions fallback_options(const config::FallbackConfig& config) {
@@ -138,8 +151,35 @@ Result<Preparer::Made> Preparer::make_here(const config::RobotConfig& wanted) co
   return made;
 }
 
-Result<Preparer::Made> Preparer::make_elsewhere(const config::RobotConfig&, const Worker&) const {
-  return Error{Code::failed, "not there yet"};
+Result<Preparer::Made> Preparer::make_elsewhere(const config::RobotConfig& wanted,
+                                                const Worker& worker) const {
+  auto parts =
+      isolate({.program = program_,
+               .source = {.plugin = wanted.plugin,
+                          .stem_plugin = wanted.stem_plugin,
+                          .head_plugin = wanted.head_plugin,
+                          .embodiment = wanted.embodiment,
+                          .head = wanted.head,
+                          .bundle = wanted.bundle,
+                          .stock = config_.trunk.stock,
+                          .run_dir = config_.host.run_dir / "plugins",
+                          .memory_mb = wanted.isolation.memory_mb},
+               .wake = worker.wake_descriptor(),
+               .answer_within = wanted.isolation.answer_within.count() * base::kMillisecond,
+               .max_floats = std::uint64_t{config_.host.max_message_kb} * 1024 / sizeof(float)});
+  if (!parts) return parts.error();
+  Made made;
+  made.policy = std::move(parts->policy);
+  made.parts.config = wanted;
+  made.parts.body = std::move(parts->body);
+  made.parts.plugin_version = parts->plugin.version;
+  made.parts.head_version = parts->head_plugin.version;
+  made.parts.plugin_sha = parts->plugin.sha256;
+  made.parts.stem_sha = parts->stem_plugin.sha256;
+  made.parts.head_sha = parts->head_plugin.sha256;
+  made.parts.bundle_sha = parts->bundle_sha256;
+  made.parts.process = std::move(parts->process);
+  return made;
 }
 
 Result<std::unique_ptr<Generation>> Preparer::make_generation(const config::RobotConfig& wanted,
@@ -196,6 +236,7 @@ Result<std::unique_ptr<Generation>> Preparer::make_generation(const config::Robo
       .safe_position = std::move(home),
       .lockstep = {.velocity = std::vector<double>(std::size_t{horizon} * dof),
                    .target = std::vector<double>(std::size_t{horizon} * dof),
+                   .acceleration = std::vector<double>(std::size_t{horizon} * dof),
                    .position = std::vector<float>(dof)}});
 }
 

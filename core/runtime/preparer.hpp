@@ -2,6 +2,7 @@
 // checks, creates, warms up. Whatever fails, nothing has moved.
 #pragma once
 
+#include <filesystem>
 #include <functional>
 #include <optional>
 #include <string>
@@ -20,11 +21,15 @@ class Worker;
 /// Threads    prepare() may run on several set-up threads at once.
 class Preparer {
  public:
-  /// All borrowed. `stock` null: only robots without a bundle. trunk_alive: whether to ask it.
-  /// [setup]
+  /// Borrows the first three. `stock` null: only robots without a bundle. program: the `cambium`
+  /// that runs isolated robots. trunk_alive: whether to ask it. [setup]
   Preparer(const config::Config& config, transport::Context& context, const nn::Stock* stock,
-           std::function<bool()> trunk_alive)
-      : config_(config), context_(context), stock_(stock), trunk_alive_(std::move(trunk_alive)) {}
+           std::filesystem::path program, std::function<bool()> trunk_alive)
+      : config_(config),
+        context_(context),
+        stock_(stock),
+        program_(std::move(program)),
+        trunk_alive_(std::move(trunk_alive)) {}
 
   /// `robot` on `worker`: if it has a generation already, the new one is tried on its last real
   /// observations. The sentence of an error names the robot. [setup]
@@ -42,6 +47,7 @@ class Preparer {
   const config::Config& config_;
   transport::Context& context_;
   const nn::Stock* stock_;
+  std::filesystem::path program_;
   std::function<bool()> trunk_alive_;
 };
 

@@ -155,6 +155,7 @@ void Robot::start_again(const ObservationFrame& frame) noexcept {
   now.window.clear();
   now.player.clear();
   now.ladder.reset();
+  now.gate.release();
   if (now.inference.under_way() && now.inference.request().lockstep)
     notice(frame.sequence, Code::stale, "a new episode began");
   now.inference.cancel();
@@ -242,6 +243,10 @@ void Robot::act(const ObservationFrame& frame, bool finite) noexcept {
       Code::not_finite) {  // the policy spoke nonsense: what leaves is the way to rest
     out->drive = Drive::hold;
     reason = Code::not_finite;
+  }
+  if (now.gate.stopped()) {  // until a new episode or a swap
+    out->drive = Drive::damped_stop;
+    reason = Code::limit;
   }
   out->limited = verdict.limited;
   out->code = reason;
@@ -417,7 +422,8 @@ void Robot::answer_chunk() noexcept {
     const auto row =
         static_cast<std::size_t>(std::clamp<base::Nanoseconds>(ticks, 1, horizon) - 1) * now.dof;
     now.gate.resume(std::span(played.velocity).subspan(row, now.dof),
-                    std::span(played.target).subspan(row, now.dof));
+                    std::span(played.target).subspan(row, now.dof),
+                    std::span(played.acceleration).subspan(row, now.dof));
   }
   played.observed = request.readable;
   std::uint64_t violations = 0;
@@ -430,6 +436,7 @@ void Robot::answer_chunk() noexcept {
       position[j] = static_cast<float>(position[j] + now.gate.velocity()[j] * dt);
       played.velocity[std::size_t{t} * now.dof + j] = now.gate.velocity()[j];
       played.target[std::size_t{t} * now.dof + j] = now.gate.target()[j];
+      played.acceleration[std::size_t{t} * now.dof + j] = now.gate.acceleration()[j];
     }
   }
   now.own_chunk = true;

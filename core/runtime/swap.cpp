@@ -126,6 +126,16 @@ SwapReport Swap::back(RobotSlot& slot, const Means& means) {
   return swap.run();
 }
 
+SwapReport Swap::again(RobotSlot& slot, const Means& means, const std::string& obituary) {
+  Swap swap(slot, means, {});
+  swap.plan_ = {};
+  swap.keep_old_ = false;
+  swap.report_.kind = "restart";
+  swap.report_.reason =
+      fmt::format("robot '{}': its process ended: {}", slot.robot->name(), obituary);
+  return swap.run();
+}
+
 bool Swap::step() {
   switch (stage_) {
     case SwapStage::prepare:
@@ -158,7 +168,7 @@ bool Swap::prepare() {
   auto prepared = means_.preparer.prepare(wanted_, *slot_.worker, *slot_.robot);
   report_.prepare_ms = milliseconds_since(began);
   if (!prepared) return fail(prepared.error().code, prepared.error().message);
-  report_.kind = kind_of(slot_.now, prepared->parts);
+  if (report_.kind.empty()) report_.kind = kind_of(slot_.now, prepared->parts);
   report_.warm_up = prepared->warm_up;
   if (plan_.shadow != 0) {
     const auto refuse = [&](const char* why) {
@@ -299,7 +309,8 @@ void Swap::roll_back() {
 
 // Kept for a rollback; the one before it goes now, on this thread.
 void Swap::retire() {
-  if (old_) slot_.previous = std::move(old_);
+  if (old_ && keep_old_) slot_.previous = std::move(old_);
+  old_.reset();
 }
 
 void Swap::announce(const Installed& parts, std::uint64_t number, std::uint64_t body) {

@@ -45,8 +45,8 @@ struct JointDifference {
 /// What a swap did, or why it did not.
 struct SwapReport {
   std::string robot;
-  std::string kind;  ///< "embodiment", "plugin", "stem", "head", "weights", "rollback", or "reload"
-                     ///< if only the files' contents were read again
+  std::string kind;  ///< "embodiment", "plugin", "stem", "head", "weights", "rollback", "restart",
+                     ///< or "reload" if the files were read again and nothing has changed
   SwapStage end = SwapStage::refused;
   Code code = Code::ok;  ///< ok: the new generation acts, or would
   std::string reason;    ///< one sentence; empty if code is ok and there is nothing to add
@@ -98,6 +98,9 @@ class Swap {
   SwapReport run();
   /// The first generation of a robot: no old one, so neither shadow nor probation. [setup]
   static SwapReport first(RobotSlot& slot, const Means& means, Prepared prepared);
+  /// The robot's process has died, as `obituary` says: the same again, from the same files. What
+  /// has died is not kept to go back to. [setup]
+  static SwapReport again(RobotSlot& slot, const Means& means, const std::string& obituary);
   /// Back to the generation before, which has been kept as it was. [setup]
   static SwapReport back(RobotSlot& slot, const Means& means);
 
@@ -119,6 +122,7 @@ class Swap {
   config::RobotConfig wanted_;
   SwapPlan plan_;
   double shadow_bound_ = 0;
+  bool keep_old_ = true;  // for a rollback
   SwapStage stage_ = SwapStage::prepare;
   SwapReport report_;
   std::optional<Prepared> next_;  // until it acts

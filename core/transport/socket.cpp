@@ -1,14 +1,12 @@
 #include "core/transport/socket.hpp"
 
-#include <fcntl.h>
-#include <sys/file.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
+#include <optional>
 #include <zmq.hpp>
+
+#include "core/base/file_lock.hpp"
 
 namespace cambium::transport {
 
@@ -36,19 +34,15 @@ bool is_ipv6(const std::string& endpoint) {
   return endpoint.rfind("tcp://[", 0) == 0;
 }
 
-// Holds `<path>.lock` for the life of a bound ipc endpoint: the kernel drops the lock with the
-// process, so a crash leaves nothing that would have to be guessed about.
+// Holds `<path>.lock` for the life of a bound ipc endpoint.
 class EndpointLock {
  public:
   EndpointLock() = default;
   EndpointLock(const EndpointLock&) = delete;
   EndpointLock& operator=(const EndpointLock&) = delete;
   ~EndpointLock() {
-    if (descriptor_ < 0) return;
     std::error_code ignored;
-    std::filesystem::remove(path_, ignored);
-    std::filesystem::remove(lock_path(), ignored);
-    ::close(descriptor_);
+    if (lock_) std::filesystem::remove(path_, ignored);
   }
 
   Result<void> take(const std::string& endpoint) {
@@ -59,35 +53,21 @@ class EndpointLock {
       return Error{Code::not_found,
                    "endpoint '" + endpoint + "': no folder '" + folder.string() + "'"};
     }
-    for (;;) {
-      const int descriptor = ::open(lock_path().c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0600);
-      if (descriptor < 0) {
-        return Error{Code::failed, "endpoint '" + endpoint + "': " + std::strerror(errno)};
-      }
-      if (::flock(descriptor, LOCK_EX | LOCK_NB) != 0) {
-        ::close(descriptor);
-        return Error{Code::busy,
-                     "endpoint '" + endpoint +
-                         "' is taken by a running process; stop it or choose another endpoint"};
-      }
-      // Its last owner may have removed the file between our open and our lock: then the lock is on
-      // nothing.
-      struct stat ours = {}, there = {};
-      if (::fstat(descriptor, &ours) == 0 && ::stat(lock_path().c_str(), &there) == 0 &&
-          ours.st_ino == there.st_ino) {
-        descriptor_ = descriptor;
-        break;
-      }
-      ::close(descriptor);
+    auto taken = base::FileLock::take(path_ + ".lock");
+    if (!taken && taken.error().code == Code::busy) {
+      return Error{Code::busy,
+                   "endpoint '" + endpoint +
+                       "' is taken by a running process; stop it or choose another endpoint"};
     }
+    if (!taken) return Error{Code::failed, "endpoint '" + endpoint + "': " + taken.error().message};
+    lock_ = std::move(*taken);
     std::filesystem::remove(path_, ignored);  // left over by a process that died
     return {};
   }
 
  private:
-  std::string lock_path() const { return path_ + ".lock"; }
   std::string path_;
-  int descriptor_ = -1;
+  std::optional<base::FileLock> lock_;
 };
 
 }  // namespace
@@ -111,7 +91,7 @@ struct Socket::Impl {
     zmq.set(zmq::sockopt::rcvhwm, options.queue_messages);
     zmq.set(zmq::sockopt::maxmsgsize, static_cast<std::int64_t>(options.max_message_bytes));
     zmq.set(zmq::sockopt::reconnect_ivl, 10);
-    zmq.set(zmq::sockopt::reconnect_ivl_max, 200);
+    zmq.set(zmq::sockopt::reconnect_ivl_max, 20);  // a robot may be holding until it is back
     if (kind == SocketKind::router) {
       zmq.set(zmq::sockopt::router_mandatory, true);  // a vanished peer is an answer, not silence
     } else {
@@ -205,6 +185,13 @@ Status Socket::send(std::span<const std::byte> bytes) noexcept {
     return errno == EAGAIN ? Status(Code::unavailable) : status_of_errno();
   }
   return {};
+}
+
+bool Socket::writable() const noexcept {
+  int events = 0;
+  std::size_t size = sizeof events;
+  return zmq_getsockopt(impl_->zmq.handle(), ZMQ_EVENTS, &events, &size) == 0 &&
+         (events & ZMQ_POLLOUT) != 0;
 }
 
 struct Poller::Impl {

@@ -70,6 +70,9 @@ class Socket {
   Status send(const Peer& to, std::span<const std::byte> bytes) noexcept;
   Status send(std::span<const std::byte> bytes) noexcept;
 
+  /// For a dealer: somebody is connected and the queue to him has room. [rt]
+  bool writable() const noexcept;
+
   /// The endpoint it is bound to, with the port that was chosen for "tcp://127.0.0.1:0".
   const std::string& endpoint() const noexcept;
 

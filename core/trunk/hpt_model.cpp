@@ -9,17 +9,22 @@
 #include "core/nn/weights.hpp"
 
 namespace cambium::trunk {
+namespace {
+constexpr std::uint32_t kMaxMlpRatio = 64;  // as a stock may have
+}  // namespace
 
 HptModel::HptModel(const HptSpec& spec, const ModelOptions& options)
-    : spec_(spec), options_(options) {
-  const std::size_t rows = nn::padded_rows(options.max_rows), width = spec.width;
+    : spec_(spec), options_(options) {}
+
+void HptModel::make_buffers() {
+  const std::size_t rows = nn::padded_rows(options_.max_rows), width = spec_.width;
   x_.resize(rows * width);
   normed_.resize(rows * width);
   qkv_.resize(rows * 3 * width);
   attended_.resize(rows * width);
-  hidden_.resize(rows * spec.mlp_ratio * width);
-  scratch_.resize(options.threads);
-  for (auto& one : scratch_) one.resize(nn::attention_scratch(options.max_rows + std::size_t{1}));
+  hidden_.resize(rows * spec_.mlp_ratio * width);
+  scratch_.resize(options_.threads);
+  for (auto& one : scratch_) one.resize(nn::attention_scratch(options_.max_rows + std::size_t{1}));
 }
 
 Result<std::unique_ptr<TrunkModel>> HptModel::create(const HptSpec& spec,
@@ -33,6 +38,11 @@ Result<std::unique_ptr<TrunkModel>> HptModel::create(const HptSpec& spec,
                                          " with " + std::to_string(spec.heads) +
                                          " heads; expected at least one of each, and a width that "
                                          "is a multiple of the heads"};
+  }
+  if (spec.mlp_ratio > kMaxMlpRatio) {
+    return Error{Code::incompatible, owner + ": an MLP of " + std::to_string(spec.mlp_ratio) +
+                                         " widths; expected at most " +
+                                         std::to_string(kMaxMlpRatio)};
   }
   if (options.max_rows == 0 || options.threads == 0 || options.threads > 1024) {
     return Error{Code::bad_argument, owner + ": " + std::to_string(options.threads) +
@@ -86,6 +96,7 @@ Result<std::unique_ptr<TrunkModel>> HptModel::create(const HptSpec& spec,
     model->blocks_.push_back(std::move(block));
   }
   if (auto taken = reader.finish(); !taken) return std::move(taken).error();
+  model->make_buffers();
   model->info_ = {"hpt", spec.width, spec.blocks, spec.heads, numbers * sizeof(float)};
   return std::unique_ptr<TrunkModel>(std::move(model));
 }

@@ -40,6 +40,8 @@ class HptModel final : public TrunkModel {
   };
 
   HptModel(const HptSpec& spec, const ModelOptions& options);
+  /// After the weights: a shape is believed only when they have it.
+  void make_buffers();
   Status run_block(Block& block, std::span<const Segment> segments, std::uint32_t rows) noexcept;
   void attend(const Block& block, std::span<const Segment> segments) noexcept;
   /// Heads [first, last) of all segments.

@@ -12,14 +12,17 @@
 namespace cambium::trunk {
 namespace {
 constexpr base::Nanoseconds kHelloEvery = 200 * base::kMillisecond;
-constexpr base::Nanoseconds kTryAgain = 5 * base::kMillisecond;  // not connected yet
+constexpr base::Nanoseconds kTryAgain = 5 * base::kMillisecond;  // it has not answered yet
+constexpr std::size_t kRobots = 64;  // of a host; room for one request of each
 constexpr base::Nanoseconds kSilentAfter = base::kSecond;
 }  // namespace
 
 TrunkLink::TrunkLink(transport::Socket socket, std::string client)
     : socket_(std::move(socket)),
       client_(std::move(client)),
-      builder_(std::make_unique<flatbuffers::FlatBufferBuilder>(64 * 1024)) {}
+      builder_(std::make_unique<flatbuffers::FlatBufferBuilder>(64 * 1024)) {
+  asked_.reserve(kRobots);
+}
 TrunkLink::TrunkLink(TrunkLink&&) noexcept = default;
 TrunkLink& TrunkLink::operator=(TrunkLink&&) noexcept = default;
 TrunkLink::~TrunkLink() = default;
@@ -33,7 +36,14 @@ Result<TrunkLink> TrunkLink::open(transport::Context& context, const std::string
 }
 
 void TrunkLink::heartbeat(base::Nanoseconds now) noexcept {
+  if (!socket_.writable()) {
+    away_ = true;
+    next_hello_ = 0;  // as soon as it is there
+    for (auto& asked : asked_) asked.lost = true;
+    return;
+  }
   if (now < next_hello_) return;
+  next_hello_ = now + (away_ ? kTryAgain : kHelloEvery);
   builder_->Clear();
   const auto client = builder_->CreateString(client_);
   wire::FinishHelloBuffer(*builder_, wire::CreateHello(*builder_, kWireProtocol, client));
@@ -50,7 +60,34 @@ Status TrunkLink::send(const TokensRequest& request) noexcept {
       wire::CreateTokens(*builder_, request.request, request.robot_id, request.generation, trunk,
                          request.deadline_us, static_cast<wire::Pooling>(request.pooling),
                          request.pooled, request.count, request.width, values));
-  return socket_.send(transport::bytes_of(*builder_));
+  const Status sent = socket_.send(transport::bytes_of(*builder_));
+  remember(request, !sent.ok());
+  return sent;
+}
+
+void TrunkLink::remember(const TokensRequest& request, bool lost) noexcept {
+  const Asked asked{request.request, request.generation, request.robot_id, lost};
+  const auto same = std::find_if(asked_.begin(), asked_.end(), [&](const Asked& one) {
+    return one.robot_id == request.robot_id;
+  });
+  if (same != asked_.end())
+    *same = asked;
+  else if (asked_.size() < kRobots)
+    asked_.push_back(asked);
+}
+
+bool TrunkLink::take_lost(FeaturesReply& reply) noexcept {
+  if (away_) return false;
+  const auto lost =
+      std::find_if(asked_.begin(), asked_.end(), [](const Asked& one) { return one.lost; });
+  if (lost == asked_.end()) return false;
+  reply = {.request = lost->request,
+           .generation = lost->generation,
+           .robot_id = lost->robot_id,
+           .code = Code::unavailable,
+           .values = {}};
+  asked_.erase(lost);
+  return true;
 }
 
 bool TrunkLink::receive(FeaturesReply& reply, base::Nanoseconds now) {
@@ -58,7 +95,7 @@ bool TrunkLink::receive(FeaturesReply& reply, base::Nanoseconds now) {
   std::span<const std::byte> bytes;
   for (;;) {
     const Status got = socket_.receive(nobody, bytes);
-    if (got.code() == Code::stale) return false;
+    if (got.code() == Code::stale) return take_lost(reply);
     if (!got.ok()) continue;
     if (const auto* features =
             transport::verify<wire::Features>(bytes, wire::FeaturesIdentifier())) {
@@ -76,6 +113,7 @@ bool TrunkLink::receive(FeaturesReply& reply, base::Nanoseconds now) {
                .batch = features->batch()};
       if (size != std::size_t{reply.count} * reply.width) reply.code = Code::bad_data;
       if (size != 0) reply.values = {features->values()->data(), size};
+      std::erase_if(asked_, [&](const Asked& one) { return one.request == reply.request; });
       return true;
     }
     if (const auto* info = transport::verify<wire::TrunkInfo>(bytes, wire::TrunkInfoIdentifier())) {
@@ -83,6 +121,7 @@ bool TrunkLink::receive(FeaturesReply& reply, base::Nanoseconds now) {
           info->id()->size() != std::tuple_size_v<base::Digest>)
         continue;
       last_heard_ = now;
+      away_ = false;
       TrunkInfo identity;
       std::copy(info->id()->begin(), info->id()->end(), identity.id.begin());
       if (info->architecture()) identity.architecture = info->architecture()->str();
@@ -100,7 +139,7 @@ bool TrunkLink::receive(FeaturesReply& reply, base::Nanoseconds now) {
 }
 
 bool TrunkLink::alive(base::Nanoseconds now) const noexcept {
-  return last_heard_ != 0 && now - last_heard_ < kSilentAfter;
+  return !away_ && now - last_heard_ < kSilentAfter;
 }
 
 std::string who_is(transport::Context& context, const std::string& endpoint,

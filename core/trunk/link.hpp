@@ -5,6 +5,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "cambium/result.hpp"
 #include "core/base/clock.hpp"
@@ -49,7 +50,8 @@ struct FeaturesReply {
 };
 
 /// One thread's connection. Survives the trunk: it says hello until it is answered, and again all
-/// the time.
+/// the time. Requests that were on their way when the trunk went away are answered `unavailable` as
+/// soon as there is one again, so that nobody waits out his own clock for what is lost.
 class TrunkLink {
  public:
   static Result<TrunkLink> open(transport::Context& context, const std::string& endpoint,
@@ -73,12 +75,23 @@ class TrunkLink {
   bool alive(base::Nanoseconds now) const noexcept;
 
  private:
+  /// Sent, or to be sent, and not answered.
+  struct Asked {
+    std::uint64_t request = 0, generation = 0;
+    std::uint32_t robot_id = 0;
+    bool lost = false;
+  };
+
   TrunkLink(transport::Socket socket, std::string client);
+  void remember(const TokensRequest& request, bool lost) noexcept;
+  bool take_lost(FeaturesReply& reply) noexcept;
 
   transport::Socket socket_;
   std::string client_;
   std::unique_ptr<flatbuffers::FlatBufferBuilder> builder_;
   std::optional<TrunkInfo> identity_;
+  std::vector<Asked> asked_;  ///< one for each robot; never grows
+  bool away_ = true;          ///< nobody is connected, or he has not said who he is
   base::Nanoseconds next_hello_ = 0, last_heard_ = 0;
 };
 

@@ -55,6 +55,8 @@ struct RobotSpec {
   double home_tool[3] = {};  ///< p_BH [m] tool point at home, in the base frame
   double reach = 1;          ///< [m] length that makes workspace points comparable between bodies
   std::span<const double> safe_pose = {};  ///< declared safe pose, (dof); empty if there is none
+  // Since ABI minor 1; not read of a plugin that was built before.
+  std::span<const double> jerk_max = {};  ///< > 0, [rad/s^3] or [m/s^3], (dof); empty: not limited
 };
 
 }  // namespace cambium

@@ -9,8 +9,8 @@ namespace {
 
 using enum JointKind;
 
-// Position, velocity and acceleration limits: Franka Emika, FCI documentation, "Robot and interface
-// specifications", joint space limits of the Panda.
+// Position, velocity, acceleration and jerk limits: Franka Control Interface documentation, joint
+// limits, of the Panda.
 constexpr JointSpec kJoints[] = {
     // name, kind, position min, max, velocity max, acceleration max, home
     {"joint1", revolute, -2.8973, 2.8973, 2.1750, 15.0, 0},
@@ -21,6 +21,8 @@ constexpr JointSpec kJoints[] = {
     {"joint6", revolute, -0.0175, 3.7525, 2.6100, 20.0, 2.1},
     {"joint7", revolute, -2.8973, 2.8973, 2.6100, 20.0, 0.7854},
 };
+
+constexpr double kJerkMax[] = {7500, 3750, 5000, 6250, 7500, 10000, 10000};  // [rad/s^3]
 
 constexpr SensorSpec kSensors[] = {
     {.name = "joint_position", .unit = "rad", .frame = "joint", .shape = {7}},
@@ -41,6 +43,7 @@ constexpr RobotSpec kPanda7 = {
     .home_tool = {0.47920, 0, 0.32605},
     .reach = 0.855,
     .safe_pose = kSafePose,
+    .jerk_max = kJerkMax,
 };
 
 }  // namespace

@@ -9,4 +9,9 @@ BAD_PLUGIN({cambium::kStemInterface, "token", make_nothing, destroy_nothing},
 BAD_PLUGIN({cambium::kHeadInterface, nullptr, make_nothing, destroy_nothing})
 #elif defined(BAD_NULL_CREATE)
 BAD_PLUGIN({cambium::kHeadInterface, "mlp", nullptr, destroy_nothing})
+#elif defined(BAD_NO_EXPORTS)  // its count is 0
+BAD_PLUGIN({cambium::kHeadInterface, "mlp", make_nothing, destroy_nothing})
+#elif defined(BAD_ORPHAN_STATE)
+BAD_PLUGIN({cambium::kHeadInterface, "walk", make_nothing, destroy_nothing},
+           {cambium::kStateInterface, "head:wlak", make_nothing, destroy_nothing})
 #endif

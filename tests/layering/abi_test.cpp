@@ -51,7 +51,7 @@ std::string layout() {
   put<RobotSpec>(out, "RobotSpec", FIELD(RobotSpec, name), FIELD(RobotSpec, summary),
                  FIELD(RobotSpec, joints), FIELD(RobotSpec, sensors), FIELD(RobotSpec, action),
                  FIELD(RobotSpec, control_hz), FIELD(RobotSpec, home_tool), FIELD(RobotSpec, reach),
-                 FIELD(RobotSpec, safe_pose));
+                 FIELD(RobotSpec, safe_pose), FIELD(RobotSpec, jerk_max));
   out << kStemInterface << "\n";
   put<StemSpec>(out, "StemSpec", FIELD(StemSpec, rank), FIELD(StemSpec, shape),
                 FIELD(StemSpec, horizon), FIELD(StemSpec, tokens), FIELD(StemSpec, width),

@@ -50,7 +50,10 @@ class ChildProcess {
   ChildProcess(const ChildProcess&) = delete;
   ChildProcess& operator=(const ChildProcess&) = delete;
 
-  void signal(int number) { ::kill(pid_, number); }
+  /// Nothing after wait(): -1 would be everybody.
+  void signal(int number) {
+    if (pid_ > 0) ::kill(pid_, number);
+  }
   /// The next line of stdout, without its end; empty at the end of it or after 20 seconds.
   std::string line() {
     std::string text;
@@ -68,7 +71,7 @@ class ChildProcess {
   /// Waits for the end; the exit code, or minus the signal that ended it.
   int wait() {
     int status = 0;
-    ::waitpid(pid_, &status, 0);
+    if (pid_ > 0) ::waitpid(pid_, &status, 0);
     pid_ = -1;
     return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
   }

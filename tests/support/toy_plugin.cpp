@@ -1,5 +1,7 @@
 // tests/support/toy_plugin.cpp: the toy robots with heads that are sound, broken, or remember.
 // Built several times with other values of TOY_VERSION and TOY_BODY, as a user rebuilds a plugin.
+#include <unistd.h>
+
 #include <algorithm>
 #include <limits>
 
@@ -16,6 +18,19 @@ class LaterNanHead final : public ConstantHead {
     const Status status = ConstantHead::decode(features, out);
     if (++chunks_ > 2) out.data[0] = std::numeric_limits<float>::quiet_NaN();
     return status;
+  }
+
+ private:
+  int chunks_ = 0;
+};
+
+// Never comes back from the third chunk on.
+class StuckHead final : public ConstantHead {
+ public:
+  Status decode(FeaturesView features, ChunkView out) noexcept override {
+    while (chunks_ >= 2) ::pause();
+    ++chunks_;
+    return ConstantHead::decode(features, out);
   }
 
  private:
@@ -39,5 +54,6 @@ CAMBIUM_PLUGIN("toy", TOY_NAME(TOY_VERSION) ".0.0",
                cambium::plugin::head<cambium::toy::ConstantHead>("constant"),
                cambium::plugin::head<cambium::toy::LaterNanHead>("later_nan"),
                cambium::plugin::head<cambium::toy::NanHead>("nan"),
+               cambium::plugin::head<cambium::toy::StuckHead>("stuck"),
                cambium::plugin::head<cambium::toy::CountingHead>("counting"),
                cambium::plugin::head_state<cambium::toy::CountingHead, "counting">())

@@ -161,6 +161,45 @@ TEST_F(NewProjectTest, StrangersTextStaysInsideItsComment) {
   EXPECT_THAT(text, Not(HasSubstr("\\' in the URDF")));
 }
 
+// The XML parser and the walk along the links call themselves for each level.
+TEST_F(NewProjectTest, RefusesAUrdfThatIsNestedWithoutEnd) {
+  const auto said = [&](const std::string& text) {
+    std::ofstream(dir_ / "deep.urdf") << text;
+    const auto robot = read_urdf(dir_ / "deep.urdf", "deep");
+    return robot ? std::string("was accepted") : robot.error().message;
+  };
+  std::string elements = "<robot name='deep'>", links = elements;
+  for (int i = 0; i < 40'000; ++i) elements += "<a b='/>'><!--</a>-->";
+  EXPECT_THAT(said(elements), HasSubstr("deep.urdf: elements nested deeper than 64"));
+  const auto link = [](int i) { return std::to_string(i); };
+  for (int i = 0; i < 2000; ++i)
+    links += "<link name='" + link(i) + "'/><joint name='j" + link(i) +
+             "' type='fixed'><parent link='" + link(i) + "'/><child link='" + link(i + 1) +
+             "'/></joint>";
+  EXPECT_THAT(said(links + "<link name='2000'/></robot>"),
+              HasSubstr("more than 1000 links one after the other"));
+  EXPECT_THAT(said(std::string(2 << 20, ' ')), HasSubstr("more than 1048576 bytes"));
+}
+
+// urdfdom takes a link that is the child of two joints; to walk along such links might never end.
+TEST_F(NewProjectTest, RefusesLinksThatAreReachedTwice) {
+  const auto said = [&](const std::vector<std::pair<std::string, std::string>>& joints, int links) {
+    std::string text = "<robot name='loop'>";
+    for (int i = 0; i < links; ++i) text += "<link name='" + std::to_string(i) + "'/>";
+    for (std::size_t i = 0; i < joints.size(); ++i)
+      text += "<joint name='j" + std::to_string(i) + "' type='fixed'><parent link='" +
+              joints[i].first + "'/><child link='" + joints[i].second + "'/></joint>";
+    std::ofstream(dir_ / "loop.urdf") << text << "</robot>";
+    const auto robot = read_urdf(dir_ / "loop.urdf", "loop");
+    return robot ? std::string("was accepted") : robot.error().message;
+  };
+  EXPECT_THAT(said({{"0", "1"}, {"1", "2"}, {"2", "1"}}, 3), HasSubstr("is reached twice"));
+  std::vector<std::pair<std::string, std::string>> diamonds;  // 2^30 ways to the last
+  for (int i = 0; i < 30; ++i)
+    diamonds.insert(diamonds.end(), 2, {std::to_string(i), std::to_string(i + 1)});
+  EXPECT_THAT(said(diamonds, 31), HasSubstr("is reached twice"));
+}
+
 TEST_F(NewProjectTest, NoUrdfIsAnErrorWithItsName) {
   std::ofstream(dir_ / "arm.urdf") << "not even XML";
   const auto garbage = write_project({"arm", dir_ / "arm.urdf", dir_});

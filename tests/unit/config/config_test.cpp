@@ -58,7 +58,19 @@ TEST(Config, RobotNeedsOnlyNameAndPlugin) {
   EXPECT_EQ(robot.replan_every, 4u);
   EXPECT_EQ(robot.fallback.hold, Seconds(0.5));
   EXPECT_EQ(robot.gate.policy, GatePolicy::clamp);
+  EXPECT_EQ(robot.gate.ramp, Seconds(0));
   EXPECT_EQ(robot.gate.max_observation_age, milliseconds(100));
+}
+
+TEST(Config, KnowsEveryPolicyOfTheGateByName) {
+  const std::pair<const char*, GatePolicy> policies[] = {
+      {"clamp", GatePolicy::clamp}, {"refuse", GatePolicy::refuse}, {"stop", GatePolicy::stop}};
+  for (const auto& [name, policy] : policies) {
+    const std::string robot = "[[robot]]\nname = 'a'\nplugin = 'p'\n[robot.gate]\npolicy = '";
+    const auto config = parse_config(robot + name + "'\n", kFile);
+    ASSERT_TRUE(config) << config.error().message;
+    EXPECT_EQ(config->robots.at(0).gate.policy, policy);
+  }
 }
 
 TEST(Config, ReadsEveryKeyOfARobot) {
@@ -88,6 +100,7 @@ policy = "refuse"
 velocity_scale = 0.5
 acceleration_scale = 0.25
 position_margin = 0.01
+ramp_ms = 62.5
 max_observation_age_ms = 40
 )",
                                    kFile);
@@ -111,6 +124,7 @@ max_observation_age_ms = 40
   EXPECT_EQ(robot.gate.velocity_scale, 0.5);
   EXPECT_EQ(robot.gate.acceleration_scale, 0.25);
   EXPECT_EQ(robot.gate.position_margin, 0.01);
+  EXPECT_EQ(robot.gate.ramp, Seconds(0.0625));
   EXPECT_EQ(robot.gate.max_observation_age, milliseconds(40));
   EXPECT_TRUE(config->given.contains("robot.gate.policy"));
   EXPECT_FALSE(config->given.contains("trunk.queue"));

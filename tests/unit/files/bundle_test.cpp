@@ -121,6 +121,13 @@ TEST(Bundle, NamesWhatIsWrongInTheMetadata) {
   const std::string entry =
       R"({"sensor":"tool","stem":"token","shape":[3],"tokens":1,"shared":true,"parameters":{}})";
   EXPECT_THAT(said("layout", "[" + entry + "," + entry + "]"), HasSubstr("'tool' twice"));
+  EXPECT_THAT(said("head", std::string(200'000, '[') + std::string(200'000, ']')),
+              HasSubstr("'head' is nested deeper than 16"));
+  EXPECT_THAT(
+      said(
+          "layout",
+          R"([{"sensor":"tool","stem":"token","shape":[65536,65536],"tokens":1,"shared":true,"parameters":{}}])"),
+      AllOf(HasSubstr("'shape'"), HasSubstr("[65536,65536]")));
   auto missing = metadata();
   missing.erase("trunk_id");
   EXPECT_THAT(open_with(missing).error().message, HasSubstr("'trunk_id' is missing"));

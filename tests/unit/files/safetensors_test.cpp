@@ -142,6 +142,19 @@ TEST(Safetensors, RefusesFilesTooShortForALength) {
   }
 }
 
+// A reader that follows nesting with its own stack would end the process here.
+TEST(Safetensors, RefusesAHeaderThatIsNestedWithoutEnd) {
+  const TemporaryFolder folder;
+  const std::string deep(200'000, '['), closed = deep + std::string(200'000, ']');
+  for (const std::string& header : {deep, closed, R"({"__metadata__":{"a":)" + closed + "}}",
+                                    R"({"a":{"dtype":)" + closed + "}}"}) {
+    write_raw(folder / "deep", header, 0);
+    const auto opened = SafetensorsFile::open(folder / "deep");
+    ASSERT_FALSE(opened);
+    EXPECT_THAT(opened.error().message, HasSubstr("nested deeper than 16"));
+  }
+}
+
 TEST(Safetensors, RefusesWhatIsNotAFile) {
   const TemporaryFolder folder;
   EXPECT_EQ(SafetensorsFile::open(folder / "absent").error().code, Code::not_found);

@@ -36,6 +36,9 @@ TEST(Embodiment, IsAnotherBodyIfAnythingButTheSummaryDiffers) {
   other.action = ActionKind::joint_position;
   EXPECT_FALSE(same_body(sound(), other));
   other = sound();
+  other.jerk_max = {100, 100};
+  EXPECT_FALSE(same_body(sound(), other));
+  other = sound();
   std::swap(other.joints[0], other.joints[1]);
   EXPECT_FALSE(same_body(sound(), other));
 }
@@ -76,6 +79,23 @@ const Flaw kFlaws[] = {
     {"NoVelocity", [](auto& e) { e.joints[0].velocity_max = 0; }, "velocity_max 0 is not above 0"},
     {"NegativeAcceleration", [](auto& e) { e.joints[0].acceleration_max = -8; },
      "acceleration_max -8 is not above 0"},
+    {"JerkOfOneJointOnly", [](auto& e) { e.jerk_max = {100}; },
+     "jerk_max has 1 numbers, expected 2 (one a joint) or none"},
+    {"NoJerk",
+     [](auto& e) {
+       e.jerk_max = {100, 0};
+     },
+     "jerk_max of joint 'elbow' is 0, expected a finite number above 0"},
+    {"JerkInfinite",
+     [](auto& e) {
+       e.jerk_max = {INFINITY, 100};
+     },
+     "jerk_max of joint 'shoulder' is inf, expected a finite number above 0"},
+    {"JerkNan",
+     [](auto& e) {
+       e.jerk_max = {NAN, 100};
+     },
+     "jerk_max of joint 'shoulder' is nan, expected a finite number above 0"},
     {"HomeOutside", [](auto& e) { e.joints[1].home = 2.5; },
      "joint 'elbow': home 2.5 lies outside 0 to 2"},
     {"UnknownJointKind", [](auto& e) { e.joints[0].kind = static_cast<JointKind>(9); },

@@ -2,6 +2,9 @@
 
 #include <gmock/gmock.h>
 
+#include <array>
+#include <cstddef>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <thread>
@@ -12,6 +15,7 @@ namespace cambium::plugin {
 namespace {
 
 using testing::AllOf;
+using testing::ElementsAre;
 using testing::HasSubstr;
 namespace fs = std::filesystem;
 
@@ -25,18 +29,20 @@ class PluginLibraryTest : public testing::Test {
   }
   ~PluginLibraryTest() override { fs::remove_all(dir_); }
 
-  /// Overwrites the file in place, as a linker does; a trailing byte makes other bytes of it.
-  void install(int version, int variant = 0) const {
+  /// Overwrites the file in place, as a linker does. The name of the test behind it makes other
+  /// bytes of it than those of the test before, which a sanitizer may have kept.
+  void install(int version) const {
     std::ifstream in(version == 1 ? SAMPLE_1 : SAMPLE_2, std::ios::binary);
     std::ofstream out(file_, std::ios::binary);
-    out << in.rdbuf() << std::string(static_cast<std::size_t>(variant), '\0');
+    out << in.rdbuf() << testing::UnitTest::GetInstance()->current_test_info()->name();
   }
-  std::shared_ptr<const PluginLibrary> open(OpenOptions options = {.unmap = true}) const {
+  std::shared_ptr<const PluginLibrary> open(OpenOptions options = {}) const {
     options.run_dir = dir_ / "run";
     auto library = open_library(file_, options);
     EXPECT_TRUE(library) << library.error().message;
     return library ? *library : nullptr;
   }
+  std::size_t mapped() const { return loaded_libraries().mapped - before_; }
   static float token_of(const PluginLibrary& library) {
     const auto stem = library.create_stem("token");
     EXPECT_TRUE(stem);
@@ -45,6 +51,7 @@ class PluginLibraryTest : public testing::Test {
     return token;
   }
 
+  const std::size_t before_ = loaded_libraries().mapped;
   fs::path dir_, file_;
 };
 
@@ -78,7 +85,7 @@ TEST_F(PluginLibraryTest, CopiesTheEmbodimentWhole) {
   const auto left = library->embodiment("left_arm");
   ASSERT_TRUE(left) << left.error().message;
   library.reset();
-  EXPECT_EQ(loaded_libraries(), 0u);
+  EXPECT_EQ(mapped(), unmaps_libraries() ? 0u : 1u);
   EXPECT_EQ(left->summary, "a sample");
   ASSERT_EQ(left->dof(), 2u);
   EXPECT_EQ(left->joints[0].name, "shoulder");
@@ -140,7 +147,7 @@ TEST_F(PluginLibraryTest, HandleDestroysItsObjectThenReleasesTheLibrary) {
   library.reset();
   EXPECT_TRUE(is_mapped(name)) << "the handle holds the library";
   head = HeadHandle();
-  EXPECT_FALSE(is_mapped(name)) << "and was the last to do so";
+  EXPECT_EQ(is_mapped(name), !unmaps_libraries()) << "and was the last to do so";
 }
 
 TEST_F(PluginLibraryTest, ReplacedFileYieldsTheNewCodeBesideTheOld) {
@@ -151,7 +158,7 @@ TEST_F(PluginLibraryTest, ReplacedFileYieldsTheNewCodeBesideTheOld) {
   EXPECT_EQ(token_of(*fresh), 2.0f);
   EXPECT_EQ(token_of(*old), 1.0f);
   EXPECT_NE(fresh->sha256(), old->sha256());
-  EXPECT_EQ(loaded_libraries(), 2u);
+  EXPECT_EQ(mapped(), 2u);
 }
 
 TEST_F(PluginLibraryTest, TwoVersionsShareNoStatics) {
@@ -167,52 +174,24 @@ TEST_F(PluginLibraryTest, TwoVersionsShareNoStatics) {
 TEST_F(PluginLibraryTest, SameBytesAreOneLibraryUnlessToldOtherwise) {
   const auto first = open();
   EXPECT_EQ(open(), first);
-  EXPECT_EQ(loaded_libraries(), 1u);
-  const auto separate = open({.reuse = false, .unmap = true});
+  EXPECT_EQ(mapped(), 1u);
+  const auto separate = open({.reuse = false});
   EXPECT_NE(separate, first);
   EXPECT_NE(separate->mapped_as(), first->mapped_as());
-  EXPECT_EQ(loaded_libraries(), 2u);
+  EXPECT_EQ(mapped(), 2u);
 }
 
-TEST_F(PluginLibraryTest, FiftyReloadsOfOnePathLeaveNothingMapped) {
-  fs::path last;
-  for (int i = 0; i < 50; ++i) {
-    install(1 + i % 2, i);
-    const auto library = open();
-    EXPECT_EQ(token_of(*library), static_cast<float>(1 + i % 2));
-    EXPECT_FALSE(!last.empty() && is_mapped(last)) << i;
-    last = library->mapped_as();
-    EXPECT_TRUE(is_mapped(last));
-    EXPECT_EQ(loaded_libraries(), 1u);
-  }
-  EXPECT_FALSE(is_mapped(last));
-  EXPECT_EQ(loaded_libraries(), 0u);
-}
-
-// In a process of its own: what it keeps mapped would disturb the other tests.
-TEST_F(PluginLibraryTest, KeepsLibrariesMappedAndAsksForARestartAtTheCap) {
-  EXPECT_EXIT(
-      {
-        fs::path first;
-        for (std::size_t i = 0; i < kMaxLibraries; ++i) {
-          install(1, static_cast<int>(i));
-          const auto library = open(OpenOptions{});
-          if (!library) std::exit(2);
-          if (first.empty()) first = library->mapped_as();
-        }
-        if (!is_mapped(first) || loaded_libraries() != kMaxLibraries) std::exit(3);
-        install(1);
-        if (!open_library(file_, {.run_dir = dir_ / "run"}))
-          std::exit(4);  // known bytes still open
-        install(2);
-        const auto refused = open_library(file_, {.run_dir = dir_ / "run"});
-        if (refused) std::exit(5);
-        std::fprintf(stderr, "%s: %s\n", to_string(refused.error().code),
-                     refused.error().message.c_str());
-        std::exit(0);
-      },
-      testing::ExitedWithCode(0),
-      "limit: plugin '.*arm.so': 32 different libraries were loaded .* restart it");
+TEST_F(PluginLibraryTest, SameBytesThatCameBackAfterTheyHadLeftStartAnew) {
+  if (!unmaps_libraries()) GTEST_SKIP() << "kept for the sanitizer, statics and all";
+  auto library = open();
+  const auto first = library->mapped_as();
+  library.reset();
+  EXPECT_FALSE(is_mapped(first));
+  library = open();
+  EXPECT_NE(library->mapped_as(), first);
+  EXPECT_EQ(token_of(*library), 1.0f);
+  EXPECT_EQ(library->pinned(), "");
+  EXPECT_TRUE(loaded_libraries().kept.empty());
 }
 
 TEST_F(PluginLibraryTest, ThreadsThatOpenTheSameFileGetOneLibrary) {
@@ -227,7 +206,7 @@ TEST_F(PluginLibraryTest, ThreadsThatOpenTheSameFileGetOneLibrary) {
 TEST_F(PluginLibraryTest, SaysWhereItCannotWrite) {
   const fs::path blocked = dir_ / "blocked";
   std::ofstream(blocked) << "a file where the folder should be";
-  const auto library = open_library(file_, {.run_dir = blocked / "run", .unmap = true});
+  const auto library = open_library(file_, {.run_dir = blocked / "run"});
   ASSERT_FALSE(library);
   EXPECT_EQ(library.error().code, Code::failed);
   EXPECT_THAT(library.error().message, AllOf(HasSubstr(file_.string()), HasSubstr(blocked.string()),
@@ -259,6 +238,46 @@ TEST(LinkedLibrary, IsAPluginLikeAnyOther) {
   const auto stem = (*library)->create_stem("token");
   ASSERT_FALSE(stem);
   EXPECT_THAT(stem.error().message, HasSubstr("exports no stem at all"));
+}
+
+// A RobotSpec as plugins of minor 0 have it; what follows in memory is somebody else's.
+struct OldPluginsMemory {
+  std::array<std::byte, offsetof(RobotSpec, jerk_max)> spec{};
+  std::array<std::uint64_t, 2> others = {0x10, 99};  // read as a span: 99 numbers at address 16
+};
+static_assert(offsetof(OldPluginsMemory, others) == offsetof(RobotSpec, jerk_max));
+alignas(RobotSpec) OldPluginsMemory old_memory;
+
+TEST(LinkedLibrary, OfAnOlderMinorIsNotAskedForFieldsThatItDoesNotHave) {
+  std::memcpy(old_memory.spec.data(), &kLinkedRobot, sizeof old_memory.spec);
+  const cambium_export exports[] = {{kEmbodimentInterface, "linked",
+                                     [](const cambium_host*, void** out) noexcept -> std::uint32_t {
+                                       *out = &old_memory;
+                                       return 0;
+                                     },
+                                     [](void*) noexcept {}}};
+  cambium_plugin_entry entry = kLinkedEntry;
+  entry.exports = exports;
+  entry.abi_minor = 0;
+  const auto library = linked_library(entry);
+  ASSERT_TRUE(library) << library.error().message;
+  const auto body = (*library)->embodiment();
+  ASSERT_TRUE(body) << body.error().message;
+  EXPECT_TRUE(body->jerk_max.empty());
+}
+
+TEST(LinkedLibrary, OfThisMinorMayLimitJerk) {
+  static constexpr double kJerk[] = {250};
+  static constexpr RobotSpec kRobot = {
+      .name = "linked", .joints = kLinkedJoints, .sensors = kLinkedSensors, .jerk_max = kJerk};
+  static constexpr cambium_export kExports[] = {embodiment<kRobot>()};
+  cambium_plugin_entry entry = kLinkedEntry;
+  entry.exports = kExports;
+  const auto library = linked_library(entry);
+  ASSERT_TRUE(library) << library.error().message;
+  const auto body = (*library)->embodiment();
+  ASSERT_TRUE(body) << body.error().message;
+  EXPECT_THAT(body->jerk_max, ElementsAre(250));
 }
 
 TEST(LinkedLibrary, PassesTheSameChecks) {

@@ -11,6 +11,7 @@
 
 #include "abi/plugin.hpp"
 #include "core/plugin/plugin_library.hpp"
+#include "tests/support/malloc_guard.hpp"
 #include "tests/support/temporary.hpp"
 
 namespace cambium::plugin {
@@ -152,6 +153,21 @@ TEST_F(StateTest, VersionsThatNobodyKnowsAreIncompatible) {
   EXPECT_EQ(newer.state->convert(7, old.saved(), room, size, why_).code(), Code::incompatible);
   EXPECT_THAT(why_.text, HasSubstr("knows version 1 alone"));
   EXPECT_EQ(newer.state->convert(1, {}, room, size, why_).code(), Code::bad_data);
+}
+
+TEST_F(StateTest, HandsOverWithoutAllocating) {
+  if (!test::MallocGuard::works()) GTEST_SKIP() << "the sanitizer has its own malloc";
+  Counting old = make(TOY_ARM), newer = make(TOY_ARM_2);
+  std::array<std::byte, 256> bytes = {}, converted = {};
+  std::uint32_t size = 0, converted_size = 0;
+  const test::MallocGuard guard;
+  const Status saved = old.state->save(bytes, size);
+  const Status made = newer.state->convert(old.state->version(), {bytes.data(), size}, converted,
+                                           converted_size, why_);
+  const Status loaded = newer.state->load({converted.data(), converted_size}, why_);
+  const Status refused = newer.state->load({bytes.data(), size}, why_);
+  EXPECT_EQ(guard.allocations(), 0u);
+  EXPECT_TRUE(saved.ok() && made.ok() && loaded.ok() && !refused.ok());
 }
 
 // Without the pointer's way down to the object and up again this would call the wrong table.

@@ -95,6 +95,121 @@ TEST(SafetyGate, StartsFromTheMeasuredVelocityAfterAPause) {
       << "80 rad/s was a hand, or a simulation set back";
 }
 
+GateVerdict verdict_of(SafetyGate& gate, float action, float position, double dt = kDt) {
+  return gate.pass({&action, 1}, {&position, 1}, dt);
+}
+
+constexpr JointLimits kSmooth = {.position_min = -1,
+                                 .position_max = 1,
+                                 .velocity_max = 2,
+                                 .acceleration_max = 10,
+                                 .jerk_max = 200};
+
+TEST(SafetyGate, LimitsJerkFromTheLastAcceleration) {
+  SafetyGate gate({&kSmooth, 1}, ActionKind::joint_velocity, {});
+  pass_one(gate, 1.0F, 0);
+  EXPECT_NEAR(gate.acceleration()[0], 2, 1e-9);
+  pass_one(gate, 1.0F, 0);
+  EXPECT_NEAR(gate.acceleration()[0], 4, 1e-9);
+  EXPECT_NEAR(gate.velocity()[0], 0.06, 1e-9);
+  pass_one(gate, -1.0F, 0);
+  EXPECT_NEAR(gate.acceleration()[0], 2, 1e-9) << "still faster: it cannot turn at once";
+}
+
+TEST(SafetyGate, TakesTheStricterOfRampAndDeclaredJerk) {
+  const auto jerk = [](double declared, double ramp, double scale) {
+    JointLimits joint = kJoint;
+    joint.jerk_max = declared;
+    SafetyGate gate({&joint, 1}, ActionKind::joint_velocity,
+                    {.acceleration_scale = scale, .ramp = ramp});
+    pass_one(gate, 1.0F, 0);
+    return gate.acceleration()[0] / kDt;
+  };
+  EXPECT_NEAR(jerk(1e9, 0.1, 1), 100, 1e-9) << "10 rad/s^2 in 0.1 s";
+  EXPECT_NEAR(jerk(1e9, 0.1, 0.5), 50, 1e-9) << "of the acceleration that may be used";
+  EXPECT_NEAR(jerk(40, 0.1, 1), 40, 1e-9);
+  EXPECT_NEAR(jerk(40, 0, 1), 40, 1e-9);
+}
+
+TEST(SafetyGate, HandsTheAccelerationOverWithTheVelocity) {
+  SafetyGate old({&kSmooth, 1}, ActionKind::joint_velocity, {});
+  for (int i = 0; i < 5; ++i) pass_one(old, 1.0F, 0);
+  ASSERT_NEAR(old.acceleration()[0], 10, 1e-9);
+  SafetyGate next({&kSmooth, 1}, ActionKind::joint_velocity, {});
+  next.take_over(old);
+  pass_one(next, -1.0F, 0);
+  EXPECT_NEAR(next.acceleration()[0], 8, 1e-9);
+  SafetyGate played({&kSmooth, 1}, ActionKind::joint_velocity, {});
+  played.resume(old.velocity(), old.target(), old.acceleration());
+  pass_one(played, -1.0F, 0);
+  EXPECT_EQ(played.velocity()[0], next.velocity()[0]);
+  played.resume(old.velocity(), old.target());
+  pass_one(played, -1.0F, 0);
+  EXPECT_NEAR(played.acceleration()[0], -2, 1e-9) << "without it, from constant velocity";
+}
+
+TEST(SafetyGate, LeadsAJointWithAJerkLimitBackThatIsBeyondItsLimit) {
+  SafetyGate gate({&kSmooth, 1}, ActionKind::joint_velocity, {});
+  for (int i = 0; i < 50; ++i) ASSERT_LE(pass_one(gate, 1.0F, 1.2F), 0.0F);
+  EXPECT_LT(pass_one(gate, -1.0F, 1.2F), 0.0F);
+}
+
+TEST(SafetyGate, CallsAWishAViolationOnlyIfItBreaksALimitItself) {
+  const JointLimits joints[] = {kJoint, kSmooth};
+  for (const auto& joint : joints) {
+    SafetyGate gate({&joint, 1}, ActionKind::joint_velocity, {});
+    const auto jump = verdict_of(gate, 1.9F, 0);
+    EXPECT_EQ(jump.code, Code::limit);
+    EXPECT_EQ(jump.limited, 1U) << "too much acceleration";
+    EXPECT_EQ(jump.violations, 0U) << "is smoothed, and no more than that";
+    EXPECT_EQ(verdict_of(gate, 2.01F, 0).violations, 0U) << "within a percent";
+    EXPECT_EQ(verdict_of(gate, 2.03F, 0).violations, 1U);
+    EXPECT_EQ(verdict_of(gate, -INFINITY, 0).violations, 1U);
+    EXPECT_EQ(verdict_of(gate, NAN, 0).violations, 1U);
+    EXPECT_EQ(verdict_of(gate, 0.5F, 0.999F).violations, 1U) << "1.004 within this tick";
+    EXPECT_EQ(verdict_of(gate, 0.2F, 0.999F).violations, 0U) << "1.001 is the limit, to a robot";
+    EXPECT_EQ(verdict_of(gate, 0.5F, -0.999F).violations, 0U);
+    EXPECT_EQ(verdict_of(gate, -0.5F, 1.2F).violations, 0U) << "on its way back";
+  }
+}
+
+TEST(SafetyGate, JudgesATargetByItsPlaceAndItsOwnSpeed) {
+  SafetyGate gate({&kSmooth, 1}, ActionKind::joint_position, {});
+  EXPECT_EQ(verdict_of(gate, 0.019F, 0).violations, 0U);
+  EXPECT_EQ(verdict_of(gate, 0.019F, 0).violations, 0U) << "that the joint is behind is smoothing";
+  EXPECT_EQ(verdict_of(gate, 0.05F, 0).violations, 1U) << "3.1 rad/s";
+  EXPECT_EQ(verdict_of(gate, 0.06F, 0, 1e-6).violations, 0U) << "ticks came in a burst";
+  EXPECT_EQ(verdict_of(gate, 1.001F, 0).violations, 1U) << "a jump";
+  EXPECT_EQ(verdict_of(gate, 1.001F, 0).violations, 0U) << "the limit, to a robot";
+  EXPECT_EQ(verdict_of(gate, 1.01F, 0).violations, 1U);
+}
+
+TEST(SafetyGate, StaysStoppedAfterAViolationUntilReleased) {
+  SafetyGate gate({&kSmooth, 1}, ActionKind::joint_velocity, {.policy = GatePolicy::stop});
+  for (int i = 0; i < 20; ++i) pass_one(gate, 1.0F, 0);
+  EXPECT_FALSE(gate.stopped()) << "smoothing stops nobody";
+  EXPECT_EQ(verdict_of(gate, 5.0F, 0).code, Code::limit);
+  EXPECT_TRUE(gate.stopped());
+  float last = 1;
+  for (int i = 0; i < 30; ++i) last = pass_one(gate, 0.5F, 0);
+  EXPECT_EQ(last, 0.0F);
+  const auto verdict = verdict_of(gate, 0.5F, 0);
+  EXPECT_EQ(verdict.limited, 1U);
+  EXPECT_EQ(verdict.violations, 0U) << "of this wish";
+  gate.release();
+  EXPECT_FALSE(gate.stopped());
+  EXPECT_GT(pass_one(gate, 0.5F, 0), 0.0F);
+}
+
+TEST(SafetyGate, StopsOnNanToo) {
+  SafetyGate gate({&kJoint, 1}, ActionKind::joint_velocity, {.policy = GatePolicy::stop});
+  EXPECT_EQ(verdict_of(gate, NAN, 0).code, Code::not_finite);
+  EXPECT_TRUE(gate.stopped());
+  SafetyGate next({&kJoint, 1}, ActionKind::joint_velocity, {.policy = GatePolicy::stop});
+  next.take_over(gate);
+  EXPECT_FALSE(next.stopped()) << "another generation starts anew";
+}
+
 // Whatever is asked for, by whichever kind of action: no limit is broken by what leaves.
 TEST(SafetyGate, NothingThatBreaksALimitLeaves) {
   std::mt19937 random(1);

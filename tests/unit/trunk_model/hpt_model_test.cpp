@@ -181,6 +181,22 @@ TEST(HptModel, NamesMissingMisshapenAndExtraTensors) {
   EXPECT_THAT(refusal(weights), HasSubstr("'blocks.2.norm_1.weight'"));
 }
 
+// What metadata promises is believed only when the weights are there: buffers of this shape would
+// take more than any machine has.
+TEST(HptModel, TakesNoMemoryForAShapeThatItsWeightsDoNotHave) {
+  const auto made = HptModel::create({.width = 65536, .blocks = 1, .heads = 1, .mlp_ratio = 64}, {},
+                                     {.max_rows = 1U << 31});
+  ASSERT_FALSE(made);
+  EXPECT_THAT(made.error().message, HasSubstr("blocks.0.norm_1"));
+}
+
+TEST(HptModel, RefusesAnMlpWhoseWidthWouldWrapAround) {
+  const auto made = HptModel::create({.width = 65536, .blocks = 1, .heads = 1, .mlp_ratio = 65536},
+                                     {}, {.max_rows = 1});
+  ASSERT_FALSE(made);
+  EXPECT_THAT(made.error().message, HasSubstr("65536 widths; expected at most 64"));
+}
+
 TEST(HptModel, RefusesHeadsThatDoNotDivideTheWidth) {
   const HptSpec spec{.width = 32, .blocks = 1, .heads = 5};
   EXPECT_THAT(HptModel::create(spec, {}, {}).error().message, HasSubstr("5 heads"));

@@ -1,0 +1,140 @@
+#include <flatbuffers/flatbuffers.h>
+
+#include <vector>
+
+#include "cambium/status.hpp"
+#include "cambium/version.hpp"
+#include "core/transport/verify.hpp"
+#include "tests/fuzz/seeds.hpp"
+#include "tests/support/toy_files.hpp"
+#include "wire/action_generated.h"
+#include "wire/admin_generated.h"
+#include "wire/chunk_generated.h"
+#include "wire/features_generated.h"
+#include "wire/hello_generated.h"
+#include "wire/notice_generated.h"
+#include "wire/observation_generated.h"
+#include "wire/tokens_generated.h"
+#include "wire/trunk_info_generated.h"
+#include "wire/welcome_generated.h"
+
+namespace cambium::fuzz {
+namespace {
+
+using Builder = flatbuffers::FlatBufferBuilder;
+using Floats = std::vector<float>;
+
+template <class Write>
+void seed(const Keep& keep, const std::vector<std::string>& targets, const std::string& name,
+          Write write) {
+  Builder builder;
+  write(builder);
+  for (const auto& target : targets) keep(target, name, transport::bytes_of(builder));
+}
+
+void from_controllers(const Keep& keep) {
+  const auto hello = [&](const char* name, const char* robot, const char* embodiment) {
+    seed(keep, {"host_control", "trunk_server"}, name, [&](Builder& b) {
+      wire::FinishHelloBuffer(
+          b, wire::CreateHelloDirect(b, kWireProtocol, "a controller, pid 7", robot, embodiment));
+    });
+  };
+  hello("hello", "left", "toy_arm");
+  hello("hello_to_nobody", "lfet", "");
+  const auto observation = [&](const char* name, wire::Want want, const Floats& joints) {
+    seed(keep, {"host_control"}, name, [&](Builder& b) {
+      const Floats goal(3, 0.2F);
+      const std::vector readings = {wire::CreateReadingDirect(b, &joints),
+                                    wire::CreateReadingDirect(b, &goal)};
+      wire::FinishObservationBuffer(
+          b, wire::CreateObservationDirect(b, 0, 1, 1, 5, want, true, &readings));
+    });
+  };
+  observation("observation", wire::Want::action, {0.1F, -0.1F});
+  observation("observation_lockstep", wire::Want::chunk, {0.1F, -0.1F});
+  observation("observation_short", wire::Want::action, {0.1F});
+}
+
+// A 1 in sequence, request or generation stands for those of the message that is answered.
+void from_hosts(const Keep& keep) {
+  const Floats two = {0.1F, -0.1F}, four(4, 0.1F);
+  seed(keep, {"client"}, "action", [&](Builder& b) {
+    wire::FinishActionBuffer(
+        b, wire::CreateActionDirect(b, 0, 1, 2, 1, wire::Drive::hold, 3, 2, 1, &two));
+  });
+  seed(keep, {"client"}, "chunk", [&](Builder& b) {
+    wire::FinishChunkBuffer(b, wire::CreateChunkDirect(b, 0, 1, 2, 1, 2, 2, 0, &four, 80));
+  });
+  seed(keep, {"client"}, "notice", [&](Builder& b) {
+    wire::FinishNoticeBuffer(b,
+                             wire::CreateNoticeDirect(b, 5, "the robot was removed", 0, 1, 1, 1));
+  });
+  seed(keep, {"client"}, "welcome", [&](Builder& b) {
+    const std::vector joints = {wire::CreateJointDirect(b, "a", true, -1, 1, 1, 2, 0),
+                                wire::CreateJointDirect(b, "b", false, -2, 2, 1, 2, 0)};
+    const std::vector<std::uint32_t> shape = {2, 2};
+    const std::vector sensors = {wire::CreateSensorDirect(b, "camera", "1", "base", &shape)};
+    wire::FinishWelcomeBuffer(
+        b, wire::CreateWelcomeDirect(b, 0, "left", "toy", 3, 2, &joints, &sensors, 1, 50, 8));
+  });
+  const auto tokens = [&](const char* name, wire::Pooling pooling, std::uint32_t pooled) {
+    seed(keep, {"trunk_server"}, name, [&](Builder& b) {
+      const std::vector<std::uint8_t> trunk(32, 0xab);
+      const Floats values(8, 0.3F);
+      wire::FinishTokensBuffer(
+          b, wire::CreateTokensDirect(b, 1, 7, 3, &trunk, 4000, pooling, pooled, 2, 4, &values));
+    });
+  };
+  tokens("tokens", wire::Pooling::mean, 0);
+  tokens("tokens_of_actions", wire::Pooling::action_token, 1);
+}
+
+void from_trunks(const Keep& keep) {
+  const Floats values(test::kToyWidth, 0.5F);
+  seed(keep, {"host_features", "trunk_link"}, "features", [&](Builder& b) {
+    wire::FinishFeaturesBuffer(
+        b, wire::CreateFeaturesDirect(b, 1, 0, 1, 0, 1, test::kToyWidth, &values, 10, 70, 2));
+  });
+  seed(keep, {"host_features", "trunk_link"}, "features_refused", [&](Builder& b) {
+    wire::FinishFeaturesBuffer(
+        b, wire::CreateFeatures(b, 1, 0, 1, static_cast<std::uint16_t>(Code::busy)));
+  });
+  seed(keep, {"host_features", "trunk_link"}, "trunk_info", [&](Builder& b) {
+    const std::vector<std::uint8_t> id(32, 0xab);
+    wire::FinishTrunkInfoBuffer(
+        b, wire::CreateTrunkInfoDirect(b, kWireProtocol, &id, "hpt", test::kToyWidth, 1, 2, 256,
+                                       "eigen", 9, 4096, 12));
+  });
+  seed(keep, {"trunk_server", "host_features", "trunk_link"}, "notice", [&](Builder& b) {
+    wire::FinishNoticeBuffer(b, wire::CreateNoticeDirect(b, 4, "not finite", 0, 1, 1, 0));
+  });
+}
+
+void from_the_command_line(const Keep& keep) {
+  const auto request = [&](const char* verb, const char* robot, const char* plugin) {
+    seed(keep, {"admin_request"}, verb, [&](Builder& b) {
+      const auto asked = wire::CreateAdminRequestDirect(b, kWireProtocol, verb, robot, plugin);
+      wire::FinishAdminBuffer(b, wire::CreateAdmin(b, asked));
+    });
+  };
+  request("status", "", "");
+  request("swap", "left", TOY_ARM_2);
+  request("add", "right", TOY_CART);
+  request("remove", "left", "");
+  request("reload", "left", "");
+  seed(keep, {"admin_reply"}, "ok", [](Builder& b) {
+    const auto said = wire::CreateAdminReplyDirect(b, 0, "1 robots", "{\"robots\":[]}");
+    wire::FinishAdminBuffer(b, wire::CreateAdmin(b, 0, said));
+  });
+}
+
+}  // namespace
+
+void message_seeds(const Keep& keep) {
+  from_controllers(keep);
+  from_hosts(keep);
+  from_trunks(keep);
+  from_the_command_line(keep);
+}
+
+}  // namespace cambium::fuzz

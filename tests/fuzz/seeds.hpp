@@ -1,0 +1,22 @@
+// tests/fuzz/seeds.hpp: real messages and files for the fuzz targets to begin with.
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <span>
+#include <string>
+
+namespace cambium::fuzz {
+
+/// Keeps one seed of a target.
+using Keep = std::function<void(const std::string& target, const std::string& name,
+                                std::span<const std::byte> bytes)>;
+
+/// One or more of each message that goes over a socket.
+void message_seeds(const Keep& keep);
+
+/// What a user has on disk: models, a plugin, configurations, a robot description; cut to a size
+/// that is quickly spoilt and read. `work` is for files in between.
+void file_seeds(const Keep& keep, const std::filesystem::path& work);
+
+}  // namespace cambium::fuzz

@@ -1,0 +1,30 @@
+# Installs the units below WORK and lets systemd judge them; without it their sections and the path of
+# the program are looked at.
+file(REMOVE_RECURSE ${WORK})
+file(MAKE_DIRECTORY ${WORK}/bin)
+file(CREATE_LINK ${PROGRAM} ${WORK}/bin/cambium SYMBOLIC)
+set(CMAKE_INSTALL_PREFIX ${WORK})
+set(UNITS ${SOURCE}/packaging/systemd)
+set(BINDIR bin)
+include(${SOURCE}/cmake/install_units.cmake)
+
+foreach(verb trunk host up)
+  set(unit ${WORK}/lib/systemd/system/cambium-${verb}@.service)
+  file(READ ${unit} text)
+  if(NOT text MATCHES "\nExecStart=${WORK}/bin/cambium ${verb} [^\n]*/etc/cambium/%i.toml\n")
+    message(FATAL_ERROR "${unit}: ExecStart is not the installed program:\n${text}")
+  endif()
+  string(REGEX MATCHALL "\n\\[[A-Za-z]+\\]" sections "${text}")
+  string(REPLACE "\n" "" sections "${sections}")
+  if(NOT sections STREQUAL "[Unit];[Service];[Install]")
+    message(FATAL_ERROR "${unit}: sections '${sections}', expected [Unit] [Service] [Install]")
+  endif()
+  if(SYSTEMD_ANALYZE)
+    execute_process(COMMAND ${SYSTEMD_ANALYZE} verify --man=no --recursive-errors=no ${unit}
+      RESULT_VARIABLE code OUTPUT_VARIABLE out ERROR_VARIABLE out)
+    # An unknown key is told, but is no error.
+    if(NOT code EQUAL 0 OR out MATCHES "cambium-")
+      message(FATAL_ERROR "systemd-analyze verify ${unit}: ${code}\n${out}")
+    endif()
+  endif()
+endforeach()
