@@ -20,16 +20,20 @@ constexpr auto kMeet = std::chrono::milliseconds(20);
 // client that hears nothing says hello again.
 constexpr int kPatience = 5;
 constexpr double kFastest = 500;  // [Hz] of the bench's arms
-constexpr int kFlood = 100;
 
 }  // namespace
 
 Controller::Controller(std::string endpoint, std::string robot, const std::atomic<Phase>& phase,
-                       double seconds)
-    : endpoint_(std::move(endpoint)), robot_(std::move(robot)), phase_(phase) {
+                       double seconds, base::Nanoseconds out_since)
+    : endpoint_(std::move(endpoint)),
+      robot_(std::move(robot)),
+      phase_(phase),
+      took_over_(out_since != 0) {
   const auto most = static_cast<std::size_t>(seconds * kFastest);
   seen_.quiet_us.reserve(most);
   seen_.busy_us.reserve(most);
+  seen_.missed_at.reserve(kMissedKept);
+  if (out_since != 0) seen_.outages.push_back({.begin = out_since});
   thread_ = std::thread([this] { run(); });
 }
 
@@ -46,10 +50,9 @@ void Controller::run() {
   while (!stop_) {
     const auto info = client->wait(kMeet);
     if (!info) continue;
-    if (arm_.is(*info))
-      arm_.pause();
-    else
-      arm_.start(*info);
+    const bool takes_over = arm_.is(*info) || (arm_.position().empty() && took_over_);
+    if (!arm_.is(*info)) arm_.start(*info);
+    if (takes_over) arm_.pause();
     generation_ = 0;  // of the welcome; the next answer may be of a later one
     Pace pace(std::chrono::duration<double>(arm_.period_s()));
     while (!stop_ && client->robot() != nullptr) {
@@ -76,11 +79,6 @@ void Controller::tick(Client& client) {
     return;
   }
   ActionReply reply;
-  if (misdeed == Misdeed::flood) {
-    for (int i = 0; i < kFlood; ++i)
-      [[maybe_unused]] const Status ignored = client.act(reply, std::chrono::microseconds(0));
-    arm_.pause();
-  }
 
   const auto period = static_cast<base::Nanoseconds>(arm_.period_s() * 1e9);
   const Phase phase = phase_.load(std::memory_order_relaxed);
@@ -96,6 +94,7 @@ void Controller::tick(Client& client) {
     const bool late = !done.ok() || now - begin > period;
     seen_.unanswered += late;
     seen_.quiet_unanswered += late && phase == Phase::quiet;
+    if (late && seen_.missed_at.size() < kMissedKept) seen_.missed_at.push_back(now);
   }
   if (!done.ok()) {
     arm_.brake();

@@ -42,23 +42,26 @@ struct Seen {
   struct Outage {
     base::Nanoseconds begin = 0, end = 0;
   };
-  std::vector<Outage> outages;  ///< since the policy drove first
+  std::vector<Outage> outages;               ///< since the policy drove first
+  std::vector<base::Nanoseconds> missed_at;  ///< of the first `unanswered`, kMissedKept at most
 };
 
 /// Things a controller does that it should not, each for one tick or so.
 enum class Misdeed : std::uint8_t {
   none,
   not_finite,  ///< an observation with NaN
-  flood,       ///< a hundred observations that it does not wait for
   stall,       ///< half a second of silence
 };
 
 /// Owns the thread that is the controller.
 class Controller {
  public:
-  /// seconds: for how long memory is made ready. `phase` is borrowed. [setup]
+  static constexpr std::size_t kMissedKept = 10'000;
+
+  /// seconds: for how long memory is made ready. out_since: its robot has not been driven since
+  /// then; 0: not yet at all. `phase` is borrowed. [setup]
   Controller(std::string endpoint, std::string robot, const std::atomic<Phase>& phase,
-             double seconds);
+             double seconds, base::Nanoseconds out_since = 0);
   ~Controller() { stop(); }
   Controller(const Controller&) = delete;
   Controller& operator=(const Controller&) = delete;
@@ -79,6 +82,7 @@ class Controller {
 
   const std::string endpoint_, robot_;
   const std::atomic<Phase>& phase_;
+  const bool took_over_;  // a robot that another one drove
   std::atomic<bool> stop_{false};
   std::atomic<Misdeed> misdeed_{Misdeed::none};
   std::atomic<base::Nanoseconds> last_driven_{0};

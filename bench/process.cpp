@@ -6,8 +6,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <fstream>
+#include <iterator>
 #include <set>
 #include <thread>
 
@@ -62,6 +64,13 @@ std::string last_line(const fs::path& log) {
   while (std::getline(in, line))
     if (!line.empty()) last = line;
   return last;
+}
+
+std::string command_line(pid_t process) {
+  std::ifstream in("/proc/" + std::to_string(process) + "/cmdline", std::ios::binary);
+  std::string text{std::istreambuf_iterator<char>(in), {}};
+  std::replace(text.begin(), text.end(), '\0', ' ');
+  return text;
 }
 
 std::vector<pid_t> children_of(pid_t parent) {

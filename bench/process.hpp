@@ -35,6 +35,9 @@ class Process {
 /// The last line that a process wrote to its log, for errors. [setup]
 std::string last_line(const std::filesystem::path& log);
 
+/// Its arguments with a space after each; empty if it is gone. [setup]
+std::string command_line(pid_t process);
+
 /// Processes whose parent is `parent`. [setup]
 std::vector<pid_t> children_of(pid_t parent);
 

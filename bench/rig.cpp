@@ -8,7 +8,6 @@ namespace cambium::bench {
 namespace {
 
 constexpr base::Nanoseconds kStart = 20 * base::kSecond;
-constexpr base::Nanoseconds kAnswer = 60 * base::kSecond;  // a swap may wait for its probation
 
 }  // namespace
 
@@ -18,10 +17,17 @@ Result<std::unique_ptr<Rig>> Rig::start(const RigOptions& options, const Wait& w
   rig->write_config();
   const auto& folder = rig->folder();
   const std::string config = folder / "cambium.toml";
-  rig->trunk_ = std::make_unique<Process>(
-      options.program, std::vector<std::string>{"trunk", "--config", config}, folder / "trunk.log");
-  rig->host_ = std::make_unique<Process>(
-      options.program, std::vector<std::string>{"host", "--config", config}, folder / "host.log");
+  const auto run = [&](const std::string& name, const std::vector<std::string>& arguments) {
+    rig->processes_.emplace_back(
+        name, std::make_unique<Process>(options.program, arguments, folder / (name + ".log")));
+  };
+  if (options.supervised) {
+    // Killed far more often than anything dies in a lab: so a death is the first one sooner.
+    run("up", {"up", "--plain", "--settled", "0.5", config});
+  } else {
+    run("trunk", {"trunk", "--config", config});
+    run("host", {"host", "--config", config});
+  }
   if (auto up = rig->wait_until_up(wait); !up) return up.error();
   return rig;
 }
@@ -32,7 +38,8 @@ Result<void> Rig::write_files() {
   for (int i = 0; i <= options_.robots; ++i) {
     const bool fast = i == options_.robots;
     RigRobot robot{.name = fast ? "fast" : "arm" + std::to_string(i),
-                   .body = {.dof = 7, .control_hz = fast ? 500 : 200}};
+                   .body = {.dof = 7, .control_hz = fast ? 500 : 200},
+                   .isolated = options_.isolated && i % 2 == 1};
     robot.folder = folder_.path / robot.name;
     std::filesystem::create_directory(robot.folder);
     for (const auto& file : {robot.arm(), robot.head(), robot.stems()}) {
@@ -70,22 +77,48 @@ void Rig::write_config() const {
 
 Result<void> Rig::wait_until_up(const Wait& wait) {
   const base::Nanoseconds until = base::monotonic_ns() + kStart;
-  const auto says = [&](const char* who) {
-    return fmt::format("the {} did not start: {}", who,
-                       last_line(folder() / (std::string(who) + ".log")));
+  const auto failed = [&](Code code, const std::string& name) {
+    return Error{
+        code, fmt::format("the {} did not start: {}", name, last_line(folder() / (name + ".log")))};
   };
   while (base::monotonic_ns() < until) {
-    if (!trunk_->running()) return Error{Code::failed, says("trunk")};
-    if (!host_->running()) return Error{Code::failed, says("host")};
+    for (const auto& [name, process] : processes_)
+      if (!process->running()) return failed(Code::failed, name);
     const auto answer = runtime::ask_admin(admin(), {.verb = "status"}, 200 * base::kMillisecond);
     if (answer && nlohmann::json::parse(answer->json)["trunk"].value("alive", false)) return {};
     if (wait(20 * base::kMillisecond)) return Error{Code::failed, "interrupted"};
   }
-  return Error{Code::unavailable, says("host")};
+  return failed(Code::unavailable, processes_.back().first);
 }
 
-Result<nlohmann::json> Rig::ask(const runtime::AdminCall& call) const {
-  const auto answer = runtime::ask_admin(admin(), call, kAnswer);
+pid_t Rig::process(const char* verb) const {
+  for (const auto& [name, process] : processes_) {
+    if (name == verb) return process->pid();
+    if (name != "up") continue;
+    for (const pid_t child : children_of(process->pid()))
+      if (command_line(child).find(std::string(" ") + verb + " ") != std::string::npos)
+        return child;
+  }
+  return -1;
+}
+
+pid_t Rig::trunk_process() const {
+  return process("trunk");
+}
+
+pid_t Rig::host_process() const {
+  return process("host");
+}
+
+std::vector<pid_t> Rig::policy_processes(const RigRobot& robot) const {
+  std::vector<pid_t> found;
+  for (const pid_t child : children_of(host_process()))
+    if (command_line(child).find(robot.arm().string()) != std::string::npos) found.push_back(child);
+  return found;
+}
+
+Result<nlohmann::json> Rig::ask(const runtime::AdminCall& call, base::Nanoseconds timeout) const {
+  const auto answer = runtime::ask_admin(admin(), call, timeout);
   if (!answer) return answer.error();
   auto json = nlohmann::json::parse(answer->json, nullptr, false);
   if (json.is_discarded()) return Error{Code::bad_data, "the host's answer is not JSON"};

@@ -27,6 +27,8 @@ struct RigOptions {
   std::filesystem::path stock;
   std::filesystem::path plugins;  ///< folder with the bench's libraries
   int robots = 4;                 ///< at 200 Hz, beside one at 500 Hz
+  bool supervised = false;        ///< by `cambium up`; else trunk and host are our own processes
+  bool isolated = false;          ///< every second robot in a process of its own
 };
 
 /// A robot of the rig and the files that belong to it alone, so that each can be rebuilt under it.
@@ -51,9 +53,10 @@ class Rig {
   /// early with `failed` if `wait` says so. [setup]
   static Result<std::unique_ptr<Rig>> start(const RigOptions& options, const Wait& wait);
 
-  /// One question to the host. [setup]
-  Result<nlohmann::json> ask(const runtime::AdminCall& call) const;
-  Result<nlohmann::json> status() const { return ask({.verb = "status"}); }
+  /// One question to the host; a swap is answered when its probation is over. [setup]
+  Result<nlohmann::json> ask(const runtime::AdminCall& call,
+                             base::Nanoseconds timeout = base::kSecond * 60) const;
+  Result<nlohmann::json> status() const { return ask({.verb = "status"}, 2 * base::kSecond); }
 
   std::string control() const { return folder_.ipc("control"); }
   std::string admin() const { return folder_.ipc("admin"); }
@@ -61,18 +64,24 @@ class Rig {
   const std::filesystem::path& folder() const { return folder_.path; }
   const RigOptions& options() const { return options_; }
   const std::vector<RigRobot>& robots() const { return robots_; }
-  Process& host_process() { return *host_; }
+  /// Process ids; -1 if it is not there just now. [setup]
+  pid_t trunk_process() const;
+  pid_t host_process() const;
+  /// Where a robot's stems and head run. Empty if they run in the host. [setup]
+  std::vector<pid_t> policy_processes(const RigRobot& robot) const;
 
  private:
   explicit Rig(const RigOptions& options) : options_(options) {}
   Result<void> write_files();
   void write_config() const;
   Result<void> wait_until_up(const Wait& wait);
+  pid_t process(const char* verb) const;
 
   RigOptions options_;
   Folder folder_;
   std::vector<RigRobot> robots_;
-  std::unique_ptr<Process> trunk_, host_;  // before the folder goes
+  // Before the folder goes.
+  std::vector<std::pair<std::string, std::unique_ptr<Process>>> processes_;
 };
 
 }  // namespace cambium::bench

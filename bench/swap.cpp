@@ -151,8 +151,7 @@ Result<SwapBenchReport> run_swap(const SwapOptions& options, const Wait& wait,
   }
   const auto after = (*rig)->status();
   if (!after) return after.error();
-  report.mapped_libraries =
-      mapped_below((*rig)->host_process().pid(), (*rig)->folder() / "plugins");
+  report.mapped_libraries = mapped_below((*rig)->host_process(), (*rig)->folder() / "plugins");
   measurement.end();
 
   report.robots = static_cast<int>((*rig)->robots().size());

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "bench/table.hpp"
+
 namespace cambium::bench {
 namespace {
 
@@ -15,12 +17,6 @@ constexpr double kRounding = 1e-3;
 
 double ratio(double busy, double quiet) {
   return quiet > 0 ? busy / quiet : 0;
-}
-
-std::string row(const char* what, const std::string& value, const std::string& aim = "",
-                bool met = true) {
-  return fmt::format("{:<34} {:>12}   {:<12} {}\n", what, value, aim,
-                     aim.empty() ? "" : (met ? "met" : "not met"));
 }
 
 }  // namespace
@@ -72,7 +68,7 @@ std::string text_of(const SwapBenchReport& r) {
                   r.robots, r.seconds, r.load, r.realtime ? "" : "; no real-time priority");
   text +=
       row("swaps done", std::to_string(r.swaps), fmt::format(">= {}", wanted), r.swaps >= wanted);
-  for (const auto& [kind, n] : r.by_kind) text += row(("  " + kind).c_str(), std::to_string(n));
+  for (const auto& [kind, n] : r.by_kind) text += row("  " + kind, std::to_string(n));
   text += row("  of these after a shadow", std::to_string(r.shadowed));
   text += row("  of these with a probation", std::to_string(r.proved));
   text += row("failed", std::to_string(r.swaps_failed));

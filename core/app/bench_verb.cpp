@@ -7,6 +7,8 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "bench/chaos.hpp"
+#include "bench/chaos_report.hpp"
 #include "bench/loopback.hpp"
 #include "bench/swap.hpp"
 #include "bench/swap_report.hpp"
@@ -24,8 +26,9 @@ struct Options {
   bool json = false;
 };
 
-struct SwapOptions {
-  bench::SwapOptions bench;
+template <class Bench>
+struct RigBench {
+  Bench bench;
   bool json = false;
 };
 
@@ -118,18 +121,20 @@ int run(Options options) {
   return kDone;
 }
 
-int run_swap(SwapOptions options) {
+// swap and chaos: a rig of robots, some time, a report.
+template <class Bench, class Run>
+int run_rig(const char* name, RigBench<Bench> options, Run run) {
   find_files(options.bench.rig);
   StopSignal stop;
   const bool terminal = ::isatty(STDERR_FILENO) != 0;
-  const auto report = bench::run_swap(
+  const auto report = run(
       options.bench, [&](base::Nanoseconds time) { return stop.wait(time); },
       [&](double done, double all) {
         if (terminal) fmt::print(stderr, "\r{:.0f} of {:.0f} s ", done, all);
       });
   if (terminal) fmt::print(stderr, "\r{:20}\r", "");
   if (!report) {
-    fmt::print(stderr, "cambium bench swap: {}\n", report.error().message);
+    fmt::print(stderr, "cambium bench {}: {}\n", name, report.error().message);
     return kFailed;
   }
   if (options.json)
@@ -139,22 +144,38 @@ int run_swap(SwapOptions options) {
   return kDone;
 }
 
-void add_swap(CLI::App& bench, int& exit_code) {
-  auto* verb = bench.add_subcommand(
-      "swap", "Swaps of every kind under robots at 200 Hz and one at 500 Hz, as fast as they go.");
-  auto options = std::make_shared<SwapOptions>();
+template <class Bench>
+std::shared_ptr<RigBench<Bench>> add_options(CLI::App& verb, const char* seconds) {
+  auto options = std::make_shared<RigBench<Bench>>();
   auto& o = options->bench;
-  verb->add_option("--robots", o.rig.robots, "Robots at 200 Hz")
+  verb.add_option("--robots", o.rig.robots, "Robots at 200 Hz, beside one at 500 Hz")
       ->capture_default_str()
       ->check(CLI::Range(1, 60));
-  verb->add_option("--seconds", o.seconds, "Seconds with swaps; as long again without, in turns")
+  verb.add_option("--seconds", o.seconds, seconds)
       ->capture_default_str()
       ->check(CLI::Range(0.5, 86400.0));
-  verb->add_option("--seed", o.seed, "Of the order of swaps")->capture_default_str();
-  verb->add_option("--stock", o.rig.stock, "Stock to serve");
-  verb->add_flag("--json", options->json, "Print one JSON object");
+  verb.add_option("--seed", o.seed, "Another one, another order")->capture_default_str();
+  verb.add_option("--stock", o.rig.stock, "Stock to serve");
+  verb.add_flag("--json", options->json, "Print one JSON object");
+  return options;
+}
+
+void add_swap(CLI::App& bench, int& exit_code) {
+  auto* verb = bench.add_subcommand(
+      "swap", "Swaps of every kind under robots that move, as fast as they complete.");
+  auto options =
+      add_options<bench::SwapOptions>(*verb, "Seconds with swaps; as long again without, in turns");
   verb->footer("Example:\n  cambium bench swap --seconds 60 --json");
-  verb->callback([options, &exit_code] { exit_code = run_swap(*options); });
+  verb->callback([options, &exit_code] { exit_code = run_rig("swap", *options, bench::run_swap); });
+}
+
+void add_chaos(CLI::App& bench, int& exit_code) {
+  auto* verb = bench.add_subcommand(
+      "chaos", "Random faults under robots that move: killed processes, bad plugins, garbage.");
+  auto options = add_options<bench::ChaosOptions>(*verb, "Seconds with faults");
+  verb->footer("Example:\n  cambium bench chaos --seconds 60 --seed 7 --json");
+  verb->callback(
+      [options, &exit_code] { exit_code = run_rig("chaos", *options, bench::run_chaos); });
 }
 
 }  // namespace
@@ -185,6 +206,7 @@ void add_bench(CLI::App& program, int& exit_code) {
   loopback->footer("Example:\n  cambium bench loopback --json");
   loopback->callback([options, &exit_code] { exit_code = run(*options); });
   add_swap(*verb, exit_code);
+  add_chaos(*verb, exit_code);
 }
 
 }  // namespace cambium::app
