@@ -1,18 +1,14 @@
 #include "bench/loopback.hpp"
 
-#include <signal.h>
-#include <spawn.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-#include <algorithm>
-#include <cmath>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <thread>
 #include <vector>
 
+#include "bench/folder.hpp"
+#include "bench/pace.hpp"
+#include "bench/process.hpp"
+#include "bench/quantile.hpp"
 #include "bench/raw_ping_pong.hpp"
 #include "cambium/client.hpp"
 #include "core/base/clock.hpp"
@@ -23,72 +19,6 @@ namespace cambium::bench {
 namespace {
 
 namespace fs = std::filesystem;
-
-class Folder {
- public:
-  Folder() {
-    std::string pattern = fs::temp_directory_path() / "cambium-bench-XXXXXX";
-    path = ::mkdtemp(pattern.data());
-  }
-  ~Folder() {
-    std::error_code ignored;
-    fs::remove_all(path, ignored);
-  }
-  Folder(const Folder&) = delete;
-  Folder& operator=(const Folder&) = delete;
-  std::string ipc(const char* name) const { return "ipc://" + (path / name).string(); }
-
-  fs::path path;
-};
-
-// A `cambium` process that ends with us.
-class Process {
- public:
-  Process(const fs::path& program, const char* verb, const fs::path& config) {
-    const pid_t parent = ::getpid();
-    pid_ = ::fork();
-    if (pid_ != 0) return;
-    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (::getppid() != parent) ::_exit(127);
-    if (!std::freopen("/dev/null", "w", stdout)) ::_exit(127);
-    ::execl(program.c_str(), program.c_str(), verb, "--config", config.c_str(), nullptr);
-    ::_exit(127);
-  }
-  ~Process() {
-    ::kill(pid_, SIGTERM);
-    ::waitpid(pid_, nullptr, 0);
-  }
-  Process(const Process&) = delete;
-  Process& operator=(const Process&) = delete;
-
- private:
-  pid_t pid_ = -1;
-};
-
-double quantile(std::vector<double>& values, double q) {
-  if (values.empty()) return 0;
-  std::sort(values.begin(), values.end());
-  return values[std::min(values.size() - 1,
-                         static_cast<std::size_t>(q * static_cast<double>(values.size())))];
-}
-
-// Keeps a period with absolute times, so that all kinds of exchange wake a sleeping machine alike.
-class Pace {
- public:
-  explicit Pace(double milliseconds)
-      : period_(std::chrono::duration_cast<Clock::duration>(
-            std::chrono::duration<double, std::milli>(milliseconds))) {}
-  void wait() {
-    if (period_.count() == 0) return;
-    next_ = std::max(next_ + period_, Clock::now());
-    std::this_thread::sleep_until(next_);
-  }
-
- private:
-  using Clock = std::chrono::steady_clock;
-  Clock::duration period_;
-  Clock::time_point next_ = Clock::now();
-};
 
 // Bytes of the four messages: numbers plus what FlatBuffers adds (measured from the schemas, a few
 // words each).
@@ -146,14 +76,17 @@ Result<LoopbackReport> run_loopback(const LoopbackOptions& options,
                         << "\"\nrun_dir = \"" << folder.path.string()
                         << "\"\n[[robot]]\nname = \"bench\"\nplugin = \"" << options.plugin.string()
                         << "\"\nbundle = \"" << options.bundle.string() << "\"\n";
-  const Process trunk(options.program, "trunk", config), host(options.program, "host", config);
+  const fs::path log = folder.path / "log";
+  const Process trunk(options.program, {"trunk", "--config", config}, log),
+      host(options.program, {"host", "--config", config}, log);
 
   RawClient raw(folder.ipc("raw1"), sizes.tick.request),
       raw2(folder.ipc("raw2"), sizes.lockstep.request);
   auto client = Client::open({.endpoint = folder.ipc("control"), .robot = "bench"});
   if (!client) return client.error();
   const auto info = client->wait(std::chrono::seconds(10));
-  if (!info) return info.error();
+  if (!info)
+    return Error{info.error().code, info.error().message + "; last word: " + last_line(log)};
   ActionReply action;
   ChunkReply chunk;
   constexpr std::chrono::microseconds kPatience(500'000);
@@ -168,7 +101,7 @@ Result<LoopbackReport> run_loopback(const LoopbackOptions& options,
 
   std::vector<double> ticks, raws, lockstep, raws2;
   LoopbackReport report;
-  Pace pace(options.period_ms);
+  Pace pace(std::chrono::duration<double, std::milli>(options.period_ms));
   for (int round = 0; round < options.rounds; ++round) {
     for (int i = 0; i < options.exchanges; ++i) {
       pace.wait();

@@ -7,8 +7,13 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "bench/chaos.hpp"
+#include "bench/chaos_report.hpp"
 #include "bench/loopback.hpp"
+#include "bench/swap.hpp"
+#include "bench/swap_report.hpp"
 #include "core/app/exit_code.hpp"
+#include "core/app/stop_signal.hpp"
 #include "core/app/verb.hpp"
 
 namespace cambium::app {
@@ -21,6 +26,12 @@ struct Options {
   bool json = false;
 };
 
+template <class Bench>
+struct RigBench {
+  Bench bench;
+  bool json = false;
+};
+
 fs::path first_that_exists(const std::vector<fs::path>& candidates) {
   for (const auto& path : candidates) {
     if (fs::exists(path)) return path.lexically_normal();
@@ -29,20 +40,34 @@ fs::path first_that_exists(const std::vector<fs::path>& candidates) {
 }
 
 // Beside the program, as installed and as built.
-void find_files(bench::LoopbackOptions& options) {
-  options.program = fs::read_symlink("/proc/self/exe");
-  const fs::path prefix = options.program.parent_path().parent_path();
-  const auto model = [&](const char* name) {
+struct Beside {
+  fs::path program = fs::read_symlink("/proc/self/exe");
+  fs::path prefix = program.parent_path().parent_path();
+
+  fs::path model(const char* name) const {
     return first_that_exists(
         {prefix / "share/cambium/models" / name, prefix / "../../models" / name});
-  };
-  if (options.stock.empty()) options.stock = model("stock.safetensors");
-  if (options.bundle.empty()) options.bundle = model("panda7.safetensors");
-  if (options.plugin.empty()) {
-    options.plugin = first_that_exists(
-        {prefix / "lib/cambium/plugins/libpanda7.so", prefix / "lib/libpanda7.so"});
   }
+  fs::path plugin(const char* name) const {
+    return first_that_exists({prefix / "lib/cambium/plugins" / name, prefix / "lib" / name});
+  }
+};
+
+void find_files(bench::LoopbackOptions& options) {
+  const Beside beside;
+  options.program = beside.program;
+  if (options.stock.empty()) options.stock = beside.model("stock.safetensors");
+  if (options.bundle.empty()) options.bundle = beside.model("panda7.safetensors");
+  if (options.plugin.empty()) options.plugin = beside.plugin("libpanda7.so");
   for (auto* path : {&options.stock, &options.bundle, &options.plugin}) *path = fs::absolute(*path);
+}
+
+void find_files(bench::RigOptions& options) {
+  const Beside beside;
+  options.program = beside.program;
+  if (options.stock.empty()) options.stock = beside.model("stock.safetensors");
+  options.stock = fs::absolute(options.stock);
+  options.plugins = beside.plugin("libbench_arm.so").parent_path();
 }
 
 int run(Options options) {
@@ -96,6 +121,63 @@ int run(Options options) {
   return kDone;
 }
 
+// swap and chaos: a rig of robots, some time, a report.
+template <class Bench, class Run>
+int run_rig(const char* name, RigBench<Bench> options, Run run) {
+  find_files(options.bench.rig);
+  StopSignal stop;
+  const bool terminal = ::isatty(STDERR_FILENO) != 0;
+  const auto report = run(
+      options.bench, [&](base::Nanoseconds time) { return stop.wait(time); },
+      [&](double done, double all) {
+        if (terminal) fmt::print(stderr, "\r{:.0f} of {:.0f} s ", done, all);
+      });
+  if (terminal) fmt::print(stderr, "\r{:20}\r", "");
+  if (!report) {
+    fmt::print(stderr, "cambium bench {}: {}\n", name, report.error().message);
+    return kFailed;
+  }
+  if (options.json)
+    fmt::print("{}\n", bench::json_of(*report).dump());
+  else
+    fmt::print("{}", bench::text_of(*report));
+  return kDone;
+}
+
+template <class Bench>
+std::shared_ptr<RigBench<Bench>> add_options(CLI::App& verb, const char* seconds) {
+  auto options = std::make_shared<RigBench<Bench>>();
+  auto& o = options->bench;
+  verb.add_option("--robots", o.rig.robots, "Robots at 200 Hz, beside one at 500 Hz")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 60));
+  verb.add_option("--seconds", o.seconds, seconds)
+      ->capture_default_str()
+      ->check(CLI::Range(0.5, 86400.0));
+  verb.add_option("--seed", o.seed, "Another one, another order")->capture_default_str();
+  verb.add_option("--stock", o.rig.stock, "Stock to serve");
+  verb.add_flag("--json", options->json, "Print one JSON object");
+  return options;
+}
+
+void add_swap(CLI::App& bench, int& exit_code) {
+  auto* verb = bench.add_subcommand(
+      "swap", "Swaps of every kind under robots that move, as fast as they complete.");
+  auto options =
+      add_options<bench::SwapOptions>(*verb, "Seconds with swaps; as long again without, in turns");
+  verb->footer("Example:\n  cambium bench swap --seconds 60 --json");
+  verb->callback([options, &exit_code] { exit_code = run_rig("swap", *options, bench::run_swap); });
+}
+
+void add_chaos(CLI::App& bench, int& exit_code) {
+  auto* verb = bench.add_subcommand(
+      "chaos", "Random faults under robots that move: killed processes, bad plugins, garbage.");
+  auto options = add_options<bench::ChaosOptions>(*verb, "Seconds with faults");
+  verb->footer("Example:\n  cambium bench chaos --seconds 60 --seed 7 --json");
+  verb->callback(
+      [options, &exit_code] { exit_code = run_rig("chaos", *options, bench::run_chaos); });
+}
+
 }  // namespace
 
 void add_bench(CLI::App& program, int& exit_code) {
@@ -123,6 +205,8 @@ void add_bench(CLI::App& program, int& exit_code) {
   loopback->add_flag("--json", options->json, "Print one JSON object");
   loopback->footer("Example:\n  cambium bench loopback --json");
   loopback->callback([options, &exit_code] { exit_code = run(*options); });
+  add_swap(*verb, exit_code);
+  add_chaos(*verb, exit_code);
 }
 
 }  // namespace cambium::app
