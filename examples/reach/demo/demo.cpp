@@ -197,8 +197,10 @@ class Demo {
     Part& old = part("bench");
     old.swapped = true;
     old.last = robot_status("bench");
+    // Its controller comes after the body: nobody could prove anything on probation.
     if (auto done =
-            change("swap", "bench", {"--plugin", plugin("so101"), "--bundle", bundle("so101")});
+            change("swap", "bench",
+                   {"--plugin", plugin("so101"), "--bundle", bundle("so101"), "--probation", "0"});
         !done)
       return done;
     parts_.push_back({.robot = "bench", .arm = "so101", .swapped = true});
@@ -224,9 +226,12 @@ class Demo {
       return Error{Code::failed,
                    "cambium " + verb + " " + robot + " failed; see " + output.string()};
     }
-    say(fmt::format("{}: {} swapped in {:.1f} ms, commit {:.1f} us, generation {}", robot,
-                    report.value("kind", ""), report.value("total_ms", 0.0),
-                    report.value("commit_us", 0.0), report.value("generation", 0)));
+    say(
+        fmt::format("{}: {} swapped, prepared in {:.1f} ms, committed in {:.1f} us, stood {} of {} "
+                    "ticks on probation, generation {}",
+                    robot, report.value("kind", ""), report.value("prepare_ms", 0.0),
+                    report.value("commit_us", 0.0), report.value("proved", 0),
+                    report.value("probation", 0), report.value("generation", 0)));
     swaps_.push_back(std::move(report));
     return {};
   }
