@@ -6,8 +6,8 @@
 #include "core/nn/pooling.hpp"
 #include "core/nn/sinusoid.hpp"
 #include "core/nn/stock.hpp"
+#include "core/runtime/local_policy.hpp"
 #include "core/runtime/observation_window.hpp"
-#include "core/runtime/policy.hpp"
 #include "core/runtime/safety_gate.hpp"
 #include "core/trunk/model.hpp"
 
@@ -29,13 +29,13 @@ struct PolicyActor::State {
 
   Status infer() {
     const auto& shape = policy->shape();
-    if (const Status s = policy->encode(window, rows); !s.ok()) return s;
+    if (const Status s = policy->encode(window, rows).status; !s.ok()) return s;
     nn::add_sinusoid(positions, rows.data(), shape.tokens);
     const trunk::Segment all{0, shape.tokens};
     if (const Status s = trunk->forward({&all, 1}, rows.data()); !s.ok()) return s;
     nn::pool(static_cast<nn::Pooling>(shape.pooling), rows.data(), shape.tokens, shape.width,
              shape.features, features.data());
-    return policy->decode({features.data(), shape.features, shape.width}, chunk);
+    return policy->decode({features.data(), shape.features, shape.width}, chunk).status;
   }
 };
 
@@ -75,12 +75,12 @@ Result<std::unique_ptr<PolicyActor>> PolicyActor::make(const PolicyFiles& files,
   if (!bundle) return bundle.error();
   auto order = order_of(*embodiment);
   if (!order) return order.error();
-  auto policy = runtime::Policy::make({.embodiment = *embodiment,
-                                       .stock = *stock,
-                                       .bundle = *bundle,
-                                       .stem_library = library,
-                                       .head_library = library,
-                                       .head = ""});
+  auto policy = runtime::LocalPolicy::make({.embodiment = *embodiment,
+                                            .stock = *stock,
+                                            .bundle = *bundle,
+                                            .stem_library = library,
+                                            .head_library = library,
+                                            .head = ""});
   if (!policy) return policy.error();
   auto trunk = trunk::load_model(stock->file(), {});
   if (!trunk) return trunk.error();
