@@ -79,6 +79,18 @@ void add_socket(UpPlan& plan, const std::string& endpoint) {
   if (endpoint.starts_with(kIpc)) plan.sockets.emplace_back(endpoint.substr(kIpc.size()));
 }
 
+// A host that was killed leaves its claims of robot names beside the trunk's socket.
+void remove_stale_claims(const fs::path& socket) {
+  std::error_code ignored;
+  const std::string prefix = socket.filename().string() + ".robot-";
+  std::vector<fs::path> claims;
+  for (const auto& entry : fs::directory_iterator(socket.parent_path(), ignored))
+    if (entry.path().filename().string().starts_with(prefix)) claims.push_back(entry.path());
+  for (const auto& claim : claims) {
+    [[maybe_unused]] const auto taken = base::FileLock::take(claim);  // and gone with this line
+  }
+}
+
 }  // namespace
 
 Result<UpPlan> make_plan(const std::vector<std::string>& names) {
@@ -121,6 +133,7 @@ void clean_up(const UpPlan& plan) {
     // Whoever serves it holds the lock: then it is not ours.
     if (const auto taken = base::FileLock::take(lock)) fs::remove(socket, ignored);
   }
+  for (const auto& socket : plan.sockets) remove_stale_claims(socket);
   for (const auto& run_dir : plan.run_dirs) {
     const auto copies = run_dir / "plugins";
     plugin::remove_stale_copies(copies);

@@ -23,7 +23,7 @@ class IsolationTest : public HostTest {
     healthy.name = "healthy";
     auto& sick = config_.robots[0];
     sick.isolation.enabled = true;
-    sick.isolation.memory_mb = 256;
+    sick.isolation.memory_mb = 64;
     config_.robots.push_back(healthy);
   }
   void start_isolating_host() {
@@ -105,7 +105,7 @@ INSTANTIATE_TEST_SUITE_P(All, Misdeeds,
                          testing::Values(Misdeed{"throws", "threw"}, Misdeed{"nan", ""},
                                          Misdeed{"sleeps", "no answer for 200 ms"},
                                          Misdeed{"loops", "no answer for 200 ms"},
-                                         Misdeed{"eats_memory", "memory limit 256 MB"},
+                                         Misdeed{"eats_memory", "memory limit 64 MB"},
                                          Misdeed{"crashes", "SIGSEGV"},
                                          Misdeed{"aborts", "SIGABRT"},
                                          Misdeed{"exits", "exit code"}),

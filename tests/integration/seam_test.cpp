@@ -34,9 +34,9 @@ class SeamTest : public testing::TestWithParam<Body> {
     std::vector<nn::TensorToWrite> tensors;
     std::vector<std::vector<float>> turned;
     turned.reserve(original->tensors().size());
-    std::string last;  // layer of the head, by the order of names: "head.net.4.weight"
+    std::string last;  // layer of the head, by the order of names: "heads.panda7.net.4"
     for (const auto& tensor : original->tensors())
-      if (tensor.name.starts_with("head.") && tensor.name.ends_with(".bias"))
+      if (tensor.name.starts_with("heads.") && tensor.name.ends_with(".bias"))
         last = tensor.name.substr(0, tensor.name.rfind('.'));
     for (const auto& tensor : original->tensors()) {
       tensors.push_back({tensor.name, tensor.dtype, tensor.shape, tensor.bytes.data()});
