@@ -19,6 +19,9 @@ constexpr auto kMeet = std::chrono::milliseconds(20);
 // An answer later than a period is a missed one; that it comes at all is worth the wait, because a
 // client that hears nothing says hello again.
 constexpr int kPatience = 5;
+// A longer gap between two observations is a pause to the host (5 periods, less what jitter makes
+// of it): its gate goes on from what was measured.
+constexpr int kPauseTicks = 4;
 constexpr double kFastest = 500;  // [Hz] of the bench's arms
 
 }  // namespace
@@ -83,6 +86,7 @@ void Controller::tick(Client& client) {
   const auto period = static_cast<base::Nanoseconds>(arm_.period_s() * 1e9);
   const Phase phase = phase_.load(std::memory_order_relaxed);
   const base::Nanoseconds begin = base::monotonic_ns();
+  if (begin - std::exchange(last_sent_, begin) > kPauseTicks * period) arm_.pause();
   const Status done = client.act(reply, std::chrono::microseconds(kPatience * period / 1000));
   const base::Nanoseconds now = base::monotonic_ns();
   if (!done.ok() && client.robot() == nullptr && done.code() == Code::stale) {

@@ -90,6 +90,7 @@ class Controller {
   SimulatedArm arm_;
   Seen seen_;
   std::uint64_t generation_ = 0;
+  base::Nanoseconds last_sent_ = 0;
   double time_ = 0;  // of the goal's motion [s]
   std::thread thread_;
 };

@@ -10,8 +10,6 @@ namespace {
 
 constexpr double kYields = 0.5;     // [1/s] of the way home
 constexpr double kRounding = 1e-3;  // of a limit: commands are f32, limits are not
-// After as many periods without an observation the gate goes on from what was measured.
-constexpr int kPauseTicks = 5;
 
 }  // namespace
 
@@ -46,7 +44,6 @@ SimulatedArm::Judgement SimulatedArm::follow(std::span<const float> action) {
   };
   // An answer that was lost on the way has moved the gate, but not us.
   const double ticks = 1 + unanswered_;
-  const bool compared = judged_ && unanswered_ < kPauseTicks;
   for (std::size_t j = 0; j < joints_.size() && j < action.size(); ++j) {
     Joint& joint = joints_[j];
     const double v = action[j];
@@ -56,7 +53,7 @@ SimulatedArm::Judgement SimulatedArm::follow(std::span<const float> action) {
     }
     if (std::abs(v) > joint.limits.velocity_max * (1 + kRounding))
       fault(joint, "velocity", v, joint.limits.velocity_max);
-    if (compared) {
+    if (judged_) {
       const double step = joint.limits.acceleration_max * period_ * ticks;
       const double steps = std::abs(v - joint.last) / step;
       judgement.steps = std::max(judgement.steps, steps);

@@ -23,7 +23,7 @@ class SimulatedArm {
 
   /// At home and at rest.
   void start(const RobotInfo& info);
-  /// The connection was away: the host may go on from what it measures.
+  /// No observation was sent for a while: the host may go on from what it measures.
   void pause() { judged_ = false; }
 
   /// action  (dof) velocities [rad/s]

@@ -51,9 +51,10 @@ class Measurement {
     if (phase == Phase::busy) gate_.open();
     phase_ = phase;
     bool stopped = false;
-    while (!stopped && base::monotonic_ns() - begin < length) {
-      stopped = wait_(std::min(kLook, begin + length - base::monotonic_ns()));
-      progress(static_cast<double>(base::monotonic_ns() - begin) * 1e-9);
+    for (base::Nanoseconds past = 0; !stopped && past < length;
+         past = base::monotonic_ns() - begin) {
+      progress(static_cast<double>(past) * 1e-9);
+      stopped = wait_(std::min(kLook, length - past));
     }
     gate_.close();
     phase_ = Phase::settling;
