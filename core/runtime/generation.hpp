@@ -65,7 +65,10 @@ struct Generation {
   /// Goes on where `old` stands: window, last command, and what is left of its chunk. Another body
   /// starts from rest. [loop, rt]
   StateReport take_over(const Generation& old) noexcept {
-    if (old.body != body) return {};
+    if (old.body != body) {
+      start_from_rest();
+      return {};
+    }
     go_on_from(old);
     player.take_over(old.player);
     chunk_observed = old.chunk_observed;
@@ -78,10 +81,23 @@ struct Generation {
   /// what was commanded go on. [loop, rt]
   void come_back_after(const Generation& failed) noexcept {
     last_request_tick = 0;
-    if (failed.body == body) go_on_from(failed);
+    if (failed.body != body) return start_from_rest();
+    go_on_from(failed);
   }
 
  private:
+  // It may have acted before: what it saw and commanded then is of no use now.
+  void start_from_rest() noexcept {
+    window.clear();
+    player.clear();
+    gate.rest();
+    gate.release();
+    ladder.reset();
+    lockstep.observed = 0;
+    own_chunk = false;
+    last_request_tick = 0;
+    reason = Code::unavailable;
+  }
   void go_on_from(const Generation& old) noexcept {
     window.take_over(old.window);
     gate.take_over(old.gate);

@@ -159,6 +159,20 @@ TEST_F(TrialTest, AShadowComparesLockstepChunksToo) {
   EXPECT_NEAR(comparison.largest(0), 0.1, 1e-6);
 }
 
+TEST_F(TrialTest, AGenerationOfAnotherBodyThatComesBackStartsFromRest) {
+  commit({.trunk_id = trunk_id_, .value = {1.0F, 0.0F}}, TOY_ARM, 1);
+  for (int i = 0; i < 12; ++i) tick();
+  ASSERT_NEAR(tick().first, 1.0, 1e-5) << "at full speed";
+  CommitReport report;
+  auto other_body = make({.trunk_id = trunk_id_}, TOY_ARM, 2);
+  other_body->body = 0;  // a new one
+  auto fast = robot_.commit(std::move(other_body), {}, report);
+  robot_.commit(std::move(fast), {}, report);
+  const Told told = tick();
+  EXPECT_EQ(told.drive, Drive::waiting) << "neither its chunk nor its speed is of now";
+  EXPECT_EQ(told.first, 0);
+}
+
 TEST_F(TrialTest, WhatTheHeadRemembersGoesOnAcrossASwap) {
   commit({.trunk_id = trunk_id_, .head = "counting"}, TOY_ARM, 1);
   for (int i = 0; i < 9; ++i) tick();
