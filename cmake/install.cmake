@@ -64,6 +64,7 @@ endforeach()
 
 if(TARGET cambium)
   install(TARGETS cambium EXPORT cambium RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+  install(TARGETS cambium_check RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})  # looked for beside it
   install(CODE "set(UNITS ${PROJECT_SOURCE_DIR}/packaging/systemd)\nset(BINDIR ${CMAKE_INSTALL_BINDIR})")
   install(SCRIPT ${CMAKE_CURRENT_LIST_DIR}/install_units.cmake)
   install(FILES ${PROJECT_SOURCE_DIR}/packaging/systemd/cambium.sysusers.conf

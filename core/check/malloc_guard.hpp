@@ -13,7 +13,8 @@ namespace cambium::check {
 ///     EXPECT_EQ(guard.allocations(), 0u);
 ///
 /// Linking cambium::malloc_guard replaces the program's allocation functions by counting ones: 3 ns
-/// more for a pair of malloc and free.
+/// more for a pair of malloc and free, and an allocator that is preloaded goes unused. So
+/// `cambium_check` links it, and tests; `cambium` does not.
 /// Under a sanitizer, which replaces them itself, works() is false and nothing is counted.
 class MallocGuard {
  public:

@@ -168,10 +168,15 @@ std::vector<Check> chosen(Kind kind, const std::vector<std::string>& only) {
 
 std::vector<std::string> child_arguments(const Check& check, const Subject& subject,
                                          const RunOptions& options) {
-  std::vector<std::string> arguments = {
-      "check",  subject.file().string(),     "--child",   check.name,
-      "--kind", to_string(subject.kind),     "--scratch", options.scratch.string(),
-      "--seed", std::to_string(options.seed)};
+  std::vector<std::string> arguments = {subject.file().string(),
+                                        "--child",
+                                        check.name,
+                                        "--kind",
+                                        to_string(subject.kind),
+                                        "--scratch",
+                                        options.scratch.string(),
+                                        "--seed",
+                                        std::to_string(options.seed)};
   const std::pair<const char*, std::string> others[] = {
       {"--plugin", subject.plugin.string()},
       {"--head-plugin", subject.head_plugin.string()},

@@ -36,7 +36,7 @@ struct Watch {
 /// The checks that `only` chooses.
 std::vector<Check> chosen(Kind kind, const std::vector<std::string>& only);
 
-/// How `cambium` has to be called to run that check by itself: the hidden side of the verb.
+/// How `cambium_check` has to be called to run that check by itself: its hidden side.
 std::vector<std::string> child_arguments(const Check& check, const Subject& subject,
                                          const RunOptions& options);
 

@@ -131,6 +131,61 @@ std::optional<std::uint64_t> offset_of(const Library& library, std::uint64_t add
   return std::nullopt;
 }
 
+/// The only section of this type; null if there is none. A linker writes one, and each more would
+/// be a whole file to read again.
+Result<const Elf64_Shdr*> only_section(const Library& library, std::uint32_t type,
+                                       std::string_view title, std::string_view file) {
+  const auto is = [&](const Elf64_Shdr& section) { return section.sh_type == type; };
+  const auto count = std::ranges::count_if(library.sections, is);
+  if (count > 1)
+    return Error{Code::bad_data, fmt::format("plugin '{}': has {} tables {}; a linker writes one, "
+                                             "build it again",
+                                             file, count, title)};
+  const auto found = std::ranges::find_if(library.sections, is);
+  return found == library.sections.end() ? nullptr : &*found;
+}
+
+/// The texts of one table of names. They may share bytes (a name can be the end of another), but
+/// not so that few bytes become gigabytes.
+class Names {
+ public:
+  static Result<Names> of(const Bytes& bytes, const Library& library, const Elf64_Shdr& table,
+                          std::string_view file) {
+    Names names(bytes, file);
+    if (table.sh_link >= library.sections.size()) return names;
+    const auto& section = library.sections[table.sh_link];
+    if (section.sh_type == SHT_NOBITS || section.sh_size == 0) return names;
+    names.begin_ = section.sh_offset;
+    names.end_ = section.sh_offset + section.sh_size;
+    if (bytes.read<char>(names.end_ - 1) != '\0')
+      return Error{
+          Code::bad_data,
+          fmt::format("plugin '{}': the names of its symbols have no end; build it again", file)};
+    return names;
+  }
+  /// Empty if it does not lie in the table.
+  Result<std::string_view> at(std::uint64_t offset) {
+    if (offset >= end_ - begin_) return std::string_view();
+    const auto name = bytes_.text(begin_ + offset, end_);
+    read_ += name.size();
+    if (read_ > kMostForOneByte * bytes_.size())
+      return Error{Code::bad_data,
+                   fmt::format("plugin '{}': the names of its symbols take more than {} times the "
+                               "file's {} bytes; build it again",
+                               file_, kMostForOneByte, bytes_.size())};
+    return name;
+  }
+
+ private:
+  static constexpr std::uint64_t kMostForOneByte = 4;  // of a linker's file it is less than one
+
+  Names(const Bytes& bytes, std::string_view file) : bytes_(bytes), file_(file) {}
+
+  const Bytes& bytes_;
+  std::string_view file_;
+  std::uint64_t begin_ = 0, end_ = 0, read_ = 0;
+};
+
 struct Symbols {
   std::optional<Elf64_Sym> entry;
   std::string unique;  ///< first GNU_UNIQUE symbol that the library defines
@@ -144,53 +199,73 @@ const Elf64_Shdr* version_table(const Library& library) {
 }
 
 /// Fills in imports and thread-local definitions on the way.
-Symbols read_symbols(const Bytes& bytes, const Library& library, ElfFacts& facts) {
+Result<Symbols> read_symbols(const Bytes& bytes, const Library& library, std::string_view file,
+                             ElfFacts& facts) {
   Symbols symbols;
+  const auto table = only_section(library, SHT_DYNSYM, "of dynamic symbols, expected 1", file);
+  if (!table) return table.error();
+  if (*table == nullptr) return symbols;
+  const Elf64_Shdr& section = **table;
+  auto names = Names::of(bytes, library, section, file);
+  if (!names) return names.error();
   const Elf64_Shdr* versions = version_table(library);
-  for (const auto& section : library.sections) {
-    if (section.sh_type != SHT_DYNSYM || section.sh_link >= library.sections.size()) continue;
-    const auto& strings = library.sections[section.sh_link];
-    for (std::uint64_t i = 0; (i + 1) * sizeof(Elf64_Sym) <= section.sh_size; ++i) {
-      const auto symbol = bytes.read<Elf64_Sym>(section.sh_offset + i * sizeof(Elf64_Sym));
-      if (!symbol || symbol->st_name >= strings.sh_size) continue;
-      const auto name =
-          bytes.text(strings.sh_offset + symbol->st_name, strings.sh_offset + strings.sh_size);
-      if (symbol->st_shndx == SHN_UNDEF) {
-        const auto version =
-            versions && (i + 1) * sizeof(Elf64_Versym) <= versions->sh_size
-                ? bytes.read<Elf64_Versym>(versions->sh_offset + i * sizeof(Elf64_Versym))
-                : std::nullopt;
-        if (!name.empty())
-          facts.imports.push_back(
-              {std::string(name), version && (*version & 0x7fff) > VER_NDX_GLOBAL});
-        continue;
-      }
-      if (name == "cambium_plugin") symbols.entry = *symbol;
-      if (ELF64_ST_TYPE(symbol->st_info) == STT_TLS) facts.thread_locals = true;
-      if (ELF64_ST_BIND(symbol->st_info) == STB_GNU_UNIQUE && symbols.unique.empty())
-        symbols.unique = name;
+  for (std::uint64_t i = 0; (i + 1) * sizeof(Elf64_Sym) <= section.sh_size; ++i) {
+    const auto symbol = bytes.read<Elf64_Sym>(section.sh_offset + i * sizeof(Elf64_Sym));
+    if (!symbol) break;
+    const auto name = names->at(symbol->st_name);
+    if (!name) return name.error();
+    if (symbol->st_shndx == SHN_UNDEF) {
+      const auto version =
+          versions && (i + 1) * sizeof(Elf64_Versym) <= versions->sh_size
+              ? bytes.read<Elf64_Versym>(versions->sh_offset + i * sizeof(Elf64_Versym))
+              : std::nullopt;
+      if (!name->empty())
+        facts.imports.push_back(
+            {std::string(*name), version && (*version & 0x7fff) > VER_NDX_GLOBAL});
+      continue;
     }
+    if (*name == "cambium_plugin") symbols.entry = *symbol;
+    if (ELF64_ST_TYPE(symbol->st_info) == STT_TLS) facts.thread_locals = true;
+    if (ELF64_ST_BIND(symbol->st_info) == STB_GNU_UNIQUE && symbols.unique.empty())
+      symbols.unique = *name;
   }
   return symbols;
 }
 
 /// What the library asks of the loader.
-void read_dynamic(const Bytes& bytes, const Library& library, ElfFacts& facts) {
+Result<void> read_dynamic(const Bytes& bytes, const Library& library, std::string_view file,
+                          ElfFacts& facts) {
   for (const auto& segment : library.segments)
     if (segment.p_type == PT_TLS) facts.thread_locals = true;
-  for (const auto& section : library.sections) {
-    if (section.sh_type != SHT_DYNAMIC || section.sh_link >= library.sections.size()) continue;
-    const auto& strings = library.sections[section.sh_link];
-    for (std::uint64_t at = 0; at + sizeof(Elf64_Dyn) <= section.sh_size; at += sizeof(Elf64_Dyn)) {
-      const auto entry = bytes.read<Elf64_Dyn>(section.sh_offset + at);
-      if (!entry || entry->d_tag == DT_NULL) break;
-      if (entry->d_tag == DT_FLAGS_1 && (entry->d_un.d_val & DF_1_NODELETE) != 0)
-        facts.nodelete = true;
-      if (entry->d_tag == DT_NEEDED && entry->d_un.d_val < strings.sh_size)
-        facts.needed.emplace_back(
-            bytes.text(strings.sh_offset + entry->d_un.d_val, strings.sh_offset + strings.sh_size));
-    }
+  const auto table = only_section(library, SHT_DYNAMIC, "for the loader, expected at most 1", file);
+  if (!table) return table.error();
+  if (*table == nullptr) return {};
+  const Elf64_Shdr& section = **table;
+  auto names = Names::of(bytes, library, section, file);
+  if (!names) return names.error();
+  for (std::uint64_t at = 0; at + sizeof(Elf64_Dyn) <= section.sh_size; at += sizeof(Elf64_Dyn)) {
+    const auto entry = bytes.read<Elf64_Dyn>(section.sh_offset + at);
+    if (!entry || entry->d_tag == DT_NULL) break;
+    if (entry->d_tag == DT_FLAGS_1 && (entry->d_un.d_val & DF_1_NODELETE) != 0)
+      facts.nodelete = true;
+    if (entry->d_tag != DT_NEEDED) continue;
+    const auto name = names->at(entry->d_un.d_val);
+    if (!name) return name.error();
+    if (!name->empty()) facts.needed.emplace_back(*name);
   }
+  return {};
+}
+
+/// The build text of the first section that is named so.
+std::string_view build_text(const Bytes& bytes, const Library& library) {
+  constexpr std::string_view kName = "cambium_build";
+  for (const auto& section : library.sections) {
+    const std::uint64_t at = library.names_at + section.sh_name;
+    const std::uint64_t end = std::min(library.names_end, at + kName.size() + 1);
+    if (section.sh_type != SHT_NOBITS && bytes.text(at, end) == kName)
+      return bytes.text(section.sh_offset, section.sh_offset + section.sh_size);
+  }
+  return {};
 }
 
 }  // namespace
@@ -203,13 +278,14 @@ Result<ElfFacts> inspect_elf(std::span<const std::byte> span, std::string_view f
   if (!library) return library.error();
 
   ElfFacts facts;
-  const auto symbols = read_symbols(bytes, *library, facts);
-  if (!symbols.entry)
+  const auto symbols = read_symbols(bytes, *library, file, facts);
+  if (!symbols) return symbols.error();
+  if (!symbols->entry)
     return Error{Code::not_found,
                  fmt::format("plugin '{}': a shared library, but it exports no symbol "
                              "'cambium_plugin'; write CAMBIUM_PLUGIN(…) in one of its sources",
                              file)};
-  const auto entry_at = offset_of(*library, symbols.entry->st_value);
+  const auto entry_at = offset_of(*library, symbols->entry->st_value);
   const auto handshake = entry_at ? bytes.read<Handshake>(*entry_at) : std::nullopt;
   if (!handshake)
     return Error{Code::bad_data,
@@ -217,19 +293,14 @@ Result<ElfFacts> inspect_elf(std::span<const std::byte> span, std::string_view f
                              "make it with CAMBIUM_PLUGIN(…)",
                              file)};
   facts.handshake = *handshake;
-  for (const auto& section : library->sections) {
-    if (bytes.text(library->names_at + section.sh_name, library->names_end) != "cambium_build" ||
-        section.sh_type == SHT_NOBITS)
-      continue;
-    facts.build = bytes.text(section.sh_offset, section.sh_offset + section.sh_size);
-  }
-  if (!symbols.unique.empty())
+  facts.build = build_text(bytes, *library);
+  if (!symbols->unique.empty())
     return Error{Code::incompatible,
                  fmt::format("plugin '{}': defines the GNU_UNIQUE symbol '{}', which would share "
                              "its state with every later version; build it with "
                              "cambium_add_plugin() or -fno-gnu-unique, and do not export it",
-                             file, symbols.unique)};
-  read_dynamic(bytes, *library, facts);
+                             file, symbols->unique)};
+  if (auto done = read_dynamic(bytes, *library, file, facts); !done) return done.error();
   facts.pinned = why_pinned(facts);
   return facts;
 }

@@ -38,9 +38,10 @@ struct ElfFacts {
 };
 
 /// Reads a whole shared library of this machine. Every offset is checked against the file's size
-/// before it is followed. Refuses (bad_data, not_found, incompatible) what is no ELF file, half
-/// written, for another machine, without the symbol `cambium_plugin`, or defines GNU_UNIQUE
-/// symbols; the sentence names `file`. [setup]
+/// before it is followed, and the time that it takes grows with the size alone. Refuses (bad_data,
+/// not_found, incompatible) what is no ELF file, half written, for another machine, has tables that
+/// no linker writes, lacks the symbol `cambium_plugin`, or defines GNU_UNIQUE symbols; the sentence
+/// names `file`. [setup]
 Result<ElfFacts> inspect_elf(std::span<const std::byte> bytes, std::string_view file);
 
 /// Magic, size and ABI version against this host's. [setup]

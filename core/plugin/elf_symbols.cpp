@@ -50,6 +50,7 @@ std::vector<DefinedSymbol> defined_symbols(std::span<const std::byte> bytes) {
       symbols.push_back({text(bytes, strings->sh_offset + symbol->st_name),
                          ELF64_ST_BIND(symbol->st_info) == STB_GNU_UNIQUE});
     }
+    break;  // a library has one such table
   }
   return symbols;
 }

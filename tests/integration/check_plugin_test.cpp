@@ -229,6 +229,26 @@ TEST_F(CheckPlugin, InterruptedRunLeavesNoProcessAndNoFile) {
   }
 }
 
+TEST_F(CheckPlugin, ProgramWithoutItsCheckerSaysWhatIsMissing) {
+  const auto alone = folder_ / "cambium";
+  std::filesystem::copy_file(CAMBIUM_PROGRAM, alone);
+  ChildProcess program({alone, "check", "--help"}, folder_.path());
+  EXPECT_EQ(program.wait(), 1);
+  EXPECT_THAT(program.error(), AllOf(HasSubstr("cambium_check' is missing"),
+                                     HasSubstr("belongs beside the program 'cambium'")));
+}
+
+TEST_F(CheckPlugin, OptionsOfTheVerbReachTheChecker) {
+  const auto help = run({"--help"});
+  EXPECT_EQ(exit_code_, 0);
+  EXPECT_THAT(help, HasSubstr("Usage: cambium check [OPTIONS] file"));
+  run({TOY_ARM, "--budget", "no"});
+  EXPECT_EQ(exit_code_, 2);
+  run({TOY_ARM, "--bugdet", "3"});
+  EXPECT_EQ(exit_code_, 2);
+  EXPECT_THAT(error_, HasSubstr("--bugdet"));
+}
+
 TEST_F(CheckPlugin, LinesForPeopleEndInASum) {
   const auto text = run({TOY_ARM, "--only", "opens", "--only", "same input"});
   EXPECT_EQ(exit_code_, 0);

@@ -1,9 +1,12 @@
 #include "core/plugin/elf_file.hpp"
 
+#include <elf.h>
 #include <gmock/gmock.h>
 
+#include <cstring>
 #include <fstream>
 #include <iterator>
+#include <stdexcept>
 
 #include "abi/plugin.hpp"
 
@@ -19,6 +22,81 @@ std::vector<char> sample() {
 
 Result<ElfFacts> inspect(const std::vector<char>& bytes) {
   return inspect_elf(std::as_bytes(std::span(bytes)), "arm.so");
+}
+
+// The sample with tables of sections, symbols and names that no linker writes.
+class CraftedElf : public testing::Test {
+ protected:
+  CraftedElf() {
+    std::memcpy(&header_, bytes_.data(), sizeof header_);
+    sections_.resize(header_.e_shnum);
+    std::memcpy(sections_.data(), bytes_.data() + header_.e_shoff,
+                sections_.size() * sizeof(Elf64_Shdr));
+  }
+  Elf64_Shdr& section(std::uint32_t type) {
+    for (auto& one : sections_)
+      if (one.sh_type == type) return one;
+    throw std::runtime_error("the sample has no such section");
+  }
+  /// Puts `size` bytes at the end of the file and lets the section begin there.
+  void move(Elf64_Shdr& section, const void* data, std::size_t size) {
+    section.sh_offset = bytes_.size();
+    section.sh_size = size;
+    const auto* begin = static_cast<const char*>(data);
+    bytes_.insert(bytes_.end(), begin, begin + size);
+  }
+  Error refusal() {
+    header_.e_shoff = bytes_.size();
+    header_.e_shnum = static_cast<Elf64_Half>(sections_.size());
+    const auto* table = reinterpret_cast<const char*>(sections_.data());
+    bytes_.insert(bytes_.end(), table, table + sections_.size() * sizeof(Elf64_Shdr));
+    std::memcpy(bytes_.data(), &header_, sizeof header_);
+    const auto facts = inspect(bytes_);
+    return facts ? Error{Code::ok, "accepted"} : facts.error();
+  }
+
+  std::vector<char> bytes_ = sample();
+  Elf64_Ehdr header_ = {};
+  std::vector<Elf64_Shdr> sections_;
+};
+
+// Each would be read in full: 65,000 of them over one file are hours.
+TEST_F(CraftedElf, SecondTableOfSymbolsIsRefused) {
+  for (const std::uint32_t type : {SHT_DYNSYM, SHT_DYNAMIC}) {
+    const auto all = sections_;
+    sections_.push_back(section(type));
+    const Error error = refusal();
+    EXPECT_EQ(error.code, Code::bad_data);
+    EXPECT_THAT(error.message,
+                HasSubstr(type == SHT_DYNSYM ? "has 2 tables of dynamic symbols, expected 1"
+                                             : "has 2 tables for the loader, expected at most 1"));
+    sections_ = all;
+  }
+}
+
+TEST_F(CraftedElf, NamesThatShareTheirBytesWithoutMeasureAreRefused) {
+  std::vector<char> text(100'000, 'a');
+  text.back() = 0;
+  std::vector<Elf64_Sym> symbols(2000);
+  for (std::size_t i = 0; i < symbols.size(); ++i) symbols[i].st_name = static_cast<unsigned>(i);
+  auto& table = section(SHT_DYNSYM);
+  move(sections_[table.sh_link], text.data(), text.size());
+  move(table, symbols.data(), symbols.size() * sizeof(Elf64_Sym));
+  const Error error = refusal();
+  EXPECT_EQ(error.code, Code::bad_data);
+  EXPECT_THAT(error.message, HasSubstr("names of its symbols take more than"));
+}
+
+TEST_F(CraftedElf, NamesWithoutAnEndAreRefused) {
+  const std::vector<char> text(1000, 'a');
+  move(sections_[section(SHT_DYNSYM).sh_link], text.data(), text.size());
+  const Error error = refusal();
+  EXPECT_EQ(error.code, Code::bad_data);
+  EXPECT_THAT(error.message, HasSubstr("names of its symbols have no end"));
+}
+
+TEST_F(CraftedElf, IsAcceptedWhenNothingIsCrafted) {
+  EXPECT_EQ(refusal().message, "accepted");
 }
 
 TEST(ElfFile, ReadsHandshakeAndBuildTextWithoutLoading) {

@@ -1,0 +1,21 @@
+# cmake -DPROGRAM=cambium -DREADELF=readelf -P no_malloc.cmake: the program takes malloc and its like from the
+# system. One of its own (core/check/malloc_guard.cpp counts) would cost every allocation of a host, and leave an
+# allocator that somebody preloads unused.
+execute_process(COMMAND ${READELF} --dyn-syms --wide ${PROGRAM} OUTPUT_VARIABLE table RESULT_VARIABLE code)
+if(NOT code EQUAL 0)
+  message(FATAL_ERROR "readelf could not read ${PROGRAM}")
+endif()
+string(REPLACE "\n" ";" lines "${table}")
+set(wanted FALSE)
+foreach(line IN LISTS lines)
+  if(NOT line MATCHES " (UND|[0-9]+) +(malloc|calloc|realloc|free|memalign|aligned_alloc|posix_memalign)(@|$)")
+    continue()
+  endif()
+  if(NOT CMAKE_MATCH_1 STREQUAL "UND")
+    message(FATAL_ERROR "${PROGRAM} defines ${CMAKE_MATCH_2}: ${line}")
+  endif()
+  set(wanted TRUE)
+endforeach()
+if(NOT wanted)
+  message(FATAL_ERROR "${PROGRAM} neither defines nor wants malloc: is it the program?")
+endif()
