@@ -64,15 +64,21 @@ Result<std::unique_ptr<Host>> Host::start(config::Config config, Log log,
     host->stock_ = std::move(*stock);
   }
   Host* const self = host.get();
-  auto io = IoLoop::start(host->context_,
-                          {.control = settings.host.control,
-                           .trunk = settings.trunk.endpoint,
-                           .max_message_bytes = std::size_t{settings.host.max_message_kb} * 1024},
-                          [self] { return self->prepare_thread("cambium-io", kPriority); });
+  // ZeroMQ's own thread starts with the first socket of its context and inherits the priority of
+  // whoever made it: at an ordinary one, every program beside the host would delay its messages.
+  Result<std::unique_ptr<IoLoop>> io = Error{};
+  std::thread([&] {
+    self->prepare_thread("cambium-start", kPriority);
+    io = IoLoop::start(self->tick_context_,
+                       {.control = settings.host.control,
+                        .trunk = settings.trunk.endpoint,
+                        .max_message_bytes = std::size_t{settings.host.max_message_kb} * 1024},
+                       [self] { return self->prepare_thread("cambium-io", kPriority); });
+  }).join();
   if (!io) return io.error();
   host->io_ = std::move(*io);
   host->preparer_.emplace(
-      settings, host->context_, host->stock_ ? &*host->stock_ : nullptr,
+      settings, host->set_up_context_, host->stock_ ? &*host->stock_ : nullptr,
       program.empty() ? std::filesystem::read_symlink("/proc/self/exe") : std::move(program),
       [self] { return self->io_->trunk_alive(); });
   for (std::uint32_t i = 0; i < settings.host.workers; ++i)
@@ -136,7 +142,7 @@ Swap::Means Host::means() {
           .trunk_id =
               [this] {
                 return io_->trunk_alive()
-                           ? trunk::who_is(context_, config_.trunk.endpoint, kTrunkTimeout)
+                           ? trunk::who_is(set_up_context_, config_.trunk.endpoint, kTrunkTimeout)
                            : "";
               },
           .give_up = [this] { return ending_.load(); }};

@@ -63,7 +63,8 @@ class Host {
 
   std::vector<RobotStatus> status() const;
   const config::Config& config() const noexcept { return config_; }
-  transport::Context& context() noexcept { return context_; }
+  /// For sockets beside the ticks: the admin desk's, a swap's. [any]
+  transport::Context& context() noexcept { return set_up_context_; }
   /// 64 hex digits; empty without a stock.
   std::string trunk_id() const { return stock_ ? stock_->trunk_id() : ""; }
   bool trunk_alive() const noexcept { return io_->trunk_alive(); }
@@ -89,7 +90,8 @@ class Host {
   config::Config config_;
   Log log_;
   mutable std::mutex logging_;  // one line at a time
-  transport::Context context_;
+  // Two, so that what a swap sends does not stand in the way of a tick's messages.
+  transport::Context tick_context_, set_up_context_;
   std::optional<nn::Stock> stock_;
   std::unique_ptr<IoLoop> io_;
   std::optional<Preparer> preparer_;

@@ -261,7 +261,11 @@ void Robot::act(const ObservationFrame& frame, bool finite) noexcept {
 
 // After the answer has left: judging must not make it later.
 void Robot::judge_tick(bool driven, const GateVerdict& verdict) noexcept {
-  if (comparison_) return trial_.tick();
+  if (comparison_) {  // the last tick waits for something to compare
+    if (comparison_->rows() != 0 || trial_.ticks_left.load(std::memory_order_relaxed) > 1)
+      trial_.tick();
+    return;
+  }
   if (!driven || !current_->own_chunk) return;  // it proves nothing about the new generation
   if (verdict.violations != 0 && ++trial_.limit_ticks > probation_.limit_ticks) {
     char what[sizeof trial_.what];

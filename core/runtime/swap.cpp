@@ -214,7 +214,7 @@ bool Swap::shadow() {
     return fail(trial.code, fmt::format("robot '{}': the shadow failed: {}", report_.robot,
                                         static_cast<const char*>(trial.what)));
   }
-  if (state == Trial::State::running) {
+  if (state == Trial::State::running && trial.ticks_left.load() > 1) {
     return fail(Code::unavailable,
                 fmt::format("robot '{}': the shadow saw {} of {} ticks: the controller is silent",
                             report_.robot, plan_.shadow - trial.ticks_left.load(), plan_.shadow));

@@ -6,23 +6,19 @@
 #include <thread>
 
 #include "tests/integration/check_fixture.hpp"
+#include "tests/support/sanitized.hpp"
 
 namespace cambium {
 namespace {
 
 using test::ChildProcess;
+using test::kSanitized;
 using testing::AllOf;
 using testing::HasSubstr;
 using testing::Not;
 using testing::StartsWith;
 
 using CheckPlugin = test::CheckVerb;
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr bool kSanitized = true;  // its signal handlers and memory are not those of the system
-#else
-constexpr bool kSanitized = false;
-#endif
 
 TEST_F(CheckPlugin, SoundToyPassesWithItsBundleAndStock) {
   const auto report = check({TOY_ARM, "--bundle", toy_, "--stock", stock_});
