@@ -125,7 +125,8 @@ TEST_F(PeersEnds, TheHostEndsInTheMiddleOfAProbation) {
       driver.wait_for([&](const Ticks&) { return host_->status()[0].swapping == "probation"; }));
   EXPECT_LT(seconds_of([&] { desk->reset(); }), 1);
   EXPECT_EQ(host_->swaps("left")->back().end, SwapStage::swapped);
-  EXPECT_THAT(host_->swaps("left")->back().reason, HasSubstr("of 100000 ticks only"));
+  EXPECT_THAT(host_->swaps("left")->back().reason,
+              HasSubstr("of 100000 ticks only: the host ends"));
   EXPECT_LT(seconds_of([&] { host_.reset(); }), 1);
 }
 
