@@ -122,13 +122,18 @@ Result<std::unique_ptr<AdminDesk>> AdminDesk::start(Host& host) {
 }
 
 AdminDesk::~AdminDesk() {
+  host_.hurry();
   {
     const std::lock_guard lock(mutex_);
     stopping_ = true;
   }
   work_there_.notify_all();
-  waker_.wake();
   for (auto& worker : workers_) worker.join();
+  {
+    const std::lock_guard lock(mutex_);
+    closing_ = true;  // not before: whoever asked for a change is told how it ended
+  }
+  waker_.wake();
   server_.join();
 }
 
@@ -181,7 +186,7 @@ void AdminDesk::serve(transport::Socket socket) {
     const std::lock_guard lock(mutex_);
     for (; !done_.empty(); done_.pop_front())
       send_answer(socket, done_.front().peer, done_.front().answer);
-    if (stopping_) return;
+    if (closing_) return;
   }
 }
 

@@ -39,6 +39,8 @@ class AdminDesk {
  public:
   /// `host` must outlive the desk. [setup]
   static Result<std::unique_ptr<AdminDesk>> start(Host& host);
+  /// Before the host's end: a change that is under way is hurried (Host::hurry()), one that has not
+  /// begun is not made. Answers are sent, but not waited for. [setup]
   ~AdminDesk();
 
  private:
@@ -55,10 +57,10 @@ class AdminDesk {
 
   Host& host_;
   base::Waker waker_;
-  std::mutex mutex_;  // guards the four below
+  std::mutex mutex_;  // guards the five below
   std::condition_variable work_there_;
   std::deque<Job> jobs_, done_;
-  bool stopping_ = false;
+  bool stopping_ = false, closing_ = false;  // no new changes; no answers any more
   std::vector<std::thread> workers_;
   std::thread server_;
 };

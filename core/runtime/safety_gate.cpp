@@ -9,6 +9,9 @@ namespace {
 
 constexpr double kUnset = std::numeric_limits<double>::quiet_NaN();
 
+// A command that holds for no time at all is none, and no robot is sent one an hour [s].
+constexpr double kShortest = 1e-6, kLongest = 3600;
+
 // Rounding a command to the f32 of the wire must not count as a violation.
 constexpr double kRelativeSlack = 1e-6;
 
@@ -70,6 +73,7 @@ SafetyGate::SafetyGate(std::span<const JointLimits> limits, ActionKind kind,
 GateVerdict SafetyGate::pass(std::span<float> action, std::span<const float> position,
                              double dt) noexcept {
   GateVerdict verdict;
+  dt = dt >= kShortest ? std::min(dt, kLongest) : kShortest;  // NaN too
   longest_ = std::max(longest_, dt);
   // Pass 1: what is asked for.
   for (std::size_t j = 0; j < limits_.size(); ++j) {

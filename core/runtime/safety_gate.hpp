@@ -75,7 +75,8 @@ class SafetyGate {
   SafetyGate(std::span<const JointLimits> limits, ActionKind kind, const GateOptions& options);
 
   /// Changes `action` (dof) in place to what may leave. `position` (dof) is measured, finite; dt
-  /// [s] is how long the command will hold, > 0. [loop, rt]
+  /// [s] is how long the command will hold; what is no such time (0, negative, NaN) counts as the
+  /// shortest, a microsecond, and more than an hour as an hour. [loop, rt]
   GateVerdict pass(std::span<float> action, std::span<const float> position, double dt) noexcept;
 
   /// The robot stands: the last command is rest. [loop, rt]

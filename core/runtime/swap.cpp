@@ -216,8 +216,9 @@ bool Swap::shadow() {
   }
   if (state == Trial::State::running && trial.ticks_left.load() > 1) {
     return fail(Code::unavailable,
-                fmt::format("robot '{}': the shadow saw {} of {} ticks: the controller is silent",
-                            report_.robot, plan_.shadow - trial.ticks_left.load(), plan_.shadow));
+                fmt::format("robot '{}': the shadow saw {} of {} ticks: {}", report_.robot,
+                            plan_.shadow - trial.ticks_left.load(), plan_.shadow,
+                            means_.give_up() ? "the host ends" : "the controller is silent"));
   }
   return judge(comparison);
 }
@@ -286,10 +287,11 @@ bool Swap::prove() {
                                         report_.proved, static_cast<const char*>(trial.what)));
   }
   if (state == Trial::State::running) {
-    report_.reason = fmt::format(
-        "robot '{}': on probation for {} of {} ticks only: {}", report_.robot, report_.proved,
-        plan_.probation,
-        report_.proved == 0 ? "the policy never drove" : "the policy did not drive in the others");
+    const char* why =
+        report_.proved == 0 ? "the policy never drove" : "the policy did not drive in the others";
+    report_.reason =
+        fmt::format("robot '{}': on probation for {} of {} ticks only: {}", report_.robot,
+                    report_.proved, plan_.probation, means_.give_up() ? "the host ends" : why);
   }
   return true;
 }

@@ -89,6 +89,17 @@ TEST_F(PinnedPlugin, CallbackThatWasKeptStillHasItsCode) {
   std::signal(SIGUSR2, SIG_DFL);
 }
 
+TEST_F(PinnedPlugin, KeepsNoOtherLibraryFromLeaving) {
+  if (!unmaps_libraries()) GTEST_SKIP() << "under a sanitizer all are kept";
+  const auto pinned = open(built("nodelete"));
+  auto other = open(MISBEHAVING);
+  const auto name = other->mapped_as();
+  ASSERT_TRUE(is_mapped(name));
+  other.reset();
+  EXPECT_FALSE(is_mapped(name));
+  EXPECT_TRUE(is_mapped(pinned->mapped_as()));
+}
+
 // In a process of its own: what it keeps mapped would use up the places of the other tests.
 using PinnedPluginDeathTest = PinnedPlugin;
 TEST_F(PinnedPluginDeathTest, OneTooManyIsRefusedAndTheOthersGoOn) {

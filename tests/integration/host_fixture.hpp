@@ -4,9 +4,11 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <memory>
 #include <stdexcept>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "cambium/client.hpp"
@@ -81,13 +83,14 @@ class HostTest : public testing::Test {
     return std::move(*opened);
   }
 
-  static Status tick(Client& client, ActionReply& reply, float position = 0) {
+  static Status tick(Client& client, ActionReply& reply, float position = 0,
+                     std::chrono::microseconds timeout = 1s) {
     if (const auto* info = client.robot()) {
       const std::vector<float> joints(info->joints.size(), position), goal(3, 0.0F);
       if (Status set = client.set("joint_position", joints); !set.ok()) return set;
       if (Status set = client.set("goal", goal); !set.ok()) return set;
     }
-    return client.act(reply, 1s);
+    return client.act(reply, timeout);
   }
 
   // Ticks until the reply is as wanted; for ten seconds at most.
@@ -102,6 +105,16 @@ class HostTest : public testing::Test {
     return testing::AssertionFailure()
            << "last answer " << to_string(status.code()) << ", " << to_string(reply.drive)
            << ", reason " << to_string(reply.reason) << "; host said: " << log_;
+  }
+
+  // Looks until it is so; for five seconds at most.
+  static bool eventually(const std::function<bool()>& so) {
+    const auto until = base::monotonic_ns() + 5 * base::kSecond;
+    while (!so()) {
+      if (base::monotonic_ns() > until) return false;
+      std::this_thread::yield();
+    }
+    return true;
   }
 
   test::TemporaryFolder folder_;

@@ -73,6 +73,22 @@ TEST(Config, KnowsEveryPolicyOfTheGateByName) {
   }
 }
 
+TEST(Config, NothingSwitchesTheGateOffOrWidensIt) {
+  for (const char* line :
+       {"gate = false", "gate = 'off'", "gate.policy = 'off'", "gate.policy = 'none'",
+        "gate.policy = ''", "gate.policy = false", "gate.enabled = false",
+        "gate.velocity_scale = 0", "gate.velocity_scale = -1", "gate.velocity_scale = 1.0001",
+        "gate.velocity_scale = inf", "gate.acceleration_scale = 0", "gate.acceleration_scale = 2",
+        "gate.acceleration_scale = nan", "gate.position_margin = -0.01",
+        "gate.position_margin = nan", "gate.ramp_ms = -1", "gate.max_observation_age_ms = 0"}) {
+    const std::string robot = "[[robot]]\nname = 'a'\nplugin = 'p'\n";
+    const auto config = parse_config(robot + line + "\n", kFile);
+    ASSERT_FALSE(config) << line;
+    EXPECT_EQ(config.error().message.find(std::string(kFile) + ":4:"), 0U)
+        << config.error().message;
+  }
+}
+
 TEST(Config, ReadsEveryKeyOfARobot) {
   const auto config = parse_config(R"(
 [trunk]
@@ -153,6 +169,11 @@ INSTANTIATE_TEST_SUITE_P(
         Mistake{"misspelt_key_of_the_gate",
                 "[[robot]]\nname='a'\nplugin='p'\n[robot.gate]\n  polici = 'clamp'\n",
                 "5:3: key 'polici' in [robot.gate]: unknown (did you mean 'policy'?)"},
+        Mistake{"key_of_another_table", "[[robot]]\nname='a'\nplugin='p'\nvelocity_scale = 0.5\n",
+                "4:1: key 'velocity_scale' in [[robot]]: unknown (valid: 'bundle', 'embodiment', "
+                "'fallback', 'gate', 'head', 'head_plugin', 'isolate', 'isolation', 'name', "
+                "'observation_timeout_ms', 'plugin', 'replan_every', 'stem_plugin', 'swap', "
+                "'watch')"},
         Mistake{"text_for_a_number", "[trunk]\nthreads = 'two'\n",
                 "2:11: key 'threads' in [trunk]: 'two' is a string, expected an integer from 1 to "
                 "256"},

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <random>
@@ -208,6 +209,47 @@ TEST(SafetyGate, StopsOnNanToo) {
   SafetyGate next({&kJoint, 1}, ActionKind::joint_velocity, {.policy = GatePolicy::stop});
   next.take_over(gate);
   EXPECT_FALSE(next.stopped()) << "another generation starts anew";
+}
+
+// A joint that is behind its commands is no reason to command less: what limits the next command is
+// the last one.
+TEST(SafetyGate, AJointThatLagsBehindIsNotThrottled) {
+  SafetyGate gate({&kJoint, 1}, ActionKind::joint_position, {});
+  double sent = 0, fastest = 0;
+  for (int i = 0; i < 300; ++i) {
+    const double target = pass_one(gate, 0.9F, /*position=*/0);
+    fastest = std::max(fastest, (target - sent) / kDt);
+    sent = target;
+  }
+  EXPECT_GT(fastest, 0.95 * kJoint.velocity_max);
+  EXPECT_NEAR(sent, 0.9, 1e-5);
+}
+
+// Nobody hands the gate such a time; if somebody did, it must cost smoothness, not the limits.
+TEST(SafetyGate, ATimeThatIsNoneBreaksNoLimit) {
+  constexpr double kForEver = std::numeric_limits<double>::infinity();
+  const double junk[] = {0, -0.0, -0.01, -1e300, 5e-324, 1e-300, 1e9, kForEver, -kForEver, NAN};
+  for (const ActionKind kind : {ActionKind::joint_velocity, ActionKind::joint_position}) {
+    const bool by_velocity = kind == ActionKind::joint_velocity;
+    for (const JointLimits& joint : {kJoint, kSmooth}) {
+      for (const double dt : junk) {
+        SafetyGate gate({&joint, 1}, kind, {});
+        for (int i = 0; i < 20; ++i) pass_one(gate, 0.5F, 0);
+        for (const float wish : {0.5F, 50.0F, -50.0F, INFINITY, NAN, 0.0F}) {
+          float action = wish;
+          const float position = 0;
+          gate.pass({&action, 1}, {&position, 1}, dt);
+          ASSERT_TRUE(std::isfinite(action)) << dt << " s";
+          ASSERT_LE(std::abs(action), by_velocity ? joint.velocity_max : joint.position_max) << dt;
+          ASSERT_LE(std::abs(gate.velocity()[0]), joint.velocity_max * (1 + 1e-9)) << dt;
+          ASSERT_LE(std::abs(gate.acceleration()[0]), joint.acceleration_max * (1 + 1e-6)) << dt;
+        }
+        const double before = gate.velocity()[0];
+        pass_one(gate, 0.5F, 0);
+        EXPECT_LE(std::abs(gate.velocity()[0] - before), joint.acceleration_max * kDt * (1 + 1e-6));
+      }
+    }
+  }
 }
 
 // Whatever is asked for, by whichever kind of action: no limit is broken by what leaves.
