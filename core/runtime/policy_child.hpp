@@ -15,8 +15,8 @@ struct PolicySource {
   std::filesystem::path plugin, stem_plugin, head_plugin;
   std::string embodiment, head;
   std::filesystem::path bundle, stock;
-  nn::StockIdentity stock_identity;  ///< of the stock that the host has open: of it the shared
-                                     ///< stems alone are read; empty: all of it is
+  /// Of the stock that the host has open: then its shared stems alone are read; empty: all of it.
+  nn::StockIdentity stock_identity;
   std::filesystem::path run_dir;   ///< for the plugin's private copy
   std::uint32_t memory_mb = 1024;  ///< that the plugin may take, beyond the program itself
 };
