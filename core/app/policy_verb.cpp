@@ -21,6 +21,9 @@ void add_policy(CLI::App& program, int& exit_code) {
   verb->add_option("--head", source->head, "Head, if another than the bundle names");
   verb->add_option("--bundle", source->bundle, "What was learned; without it nothing is run");
   verb->add_option("--stock", source->stock, "The stock that the bundle was made for");
+  verb->add_option("--trunk-id", source->stock_identity.trunk, "The trunk id that the host found");
+  verb->add_option("--stems-id", source->stock_identity.stems,
+                   "SHA-256 of metadata and shared stems; with it the trunk is not read");
   verb->add_option("--run-dir", source->run_dir, "Folder for the library's copy");
   verb->add_option("--memory-mb", source->memory_mb, "Memory that the plugin may take");
   verb->callback([source, &exit_code] { exit_code = runtime::run_policy_child(*source); });

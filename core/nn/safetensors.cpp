@@ -15,6 +15,7 @@
 #include <optional>
 #include <set>
 
+#include "core/base/descriptor.hpp"
 #include "core/base/nearest.hpp"
 #include "core/nn/json_depth.hpp"
 
@@ -59,13 +60,6 @@ Error failed(const std::filesystem::path& file, const char* what, int error) {
   const Code code = error == ENOENT ? Code::not_found : Code::failed;
   return {code, fmt::format("'{}': cannot {}: {}", file.string(), what, std::strerror(error))};
 }
-
-struct FileDescriptor {
-  int value = -1;
-  ~FileDescriptor() {
-    if (value >= 0) ::close(value);
-  }
-};
 
 struct Entry {
   StoredTensor tensor;
@@ -303,50 +297,53 @@ std::uint64_t StoredTensor::size() const noexcept {
   return element_count(shape);
 }
 
-// Read, not mapped: a file that somebody overwrites in place would take its pages from under a
-// running robot (SIGBUS).
-class SafetensorsFile::Contents {
+namespace {
+
+// A file that is read piece by piece, each piece where the header says that it lies.
+class Reader {
  public:
-  static Result<std::shared_ptr<const Contents>> read(const std::filesystem::path& file,
-                                                      int descriptor, std::uint64_t size) {
-    auto contents = std::make_shared<Contents>();
-    contents->bytes_ = std::make_unique_for_overwrite<std::byte[]>(size);
-    for (std::uint64_t at = 0; at < size;) {
-      const auto got = ::read(descriptor, contents->bytes_.get() + at, size - at);
-      if (got < 0 && errno == EINTR) continue;
-      if (got < 0) return failed(file, "read", errno);
-      if (got == 0)
-        return bad_data(file,
-                        fmt::format("shrank from {} to {} bytes while it was read", size, at));
-      at += static_cast<std::uint64_t>(got);
-    }
-    return std::shared_ptr<const Contents>(std::move(contents));
+  static Result<Reader> open(const std::filesystem::path& file) {
+    Reader reader;
+    reader.file_ = file;
+    // Non-blocking: a pipe in place of the file would wait for a writer.
+    reader.descriptor_ = base::Descriptor(::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+    if (!reader.descriptor_) return failed(file, "open", errno);
+    struct stat info = {};
+    if (::fstat(reader.descriptor_.get(), &info) != 0) return failed(file, "stat", errno);
+    if (!S_ISREG(info.st_mode)) return bad_data(file, "is not a regular file");
+    reader.size_ = static_cast<std::uint64_t>(info.st_size);
+    return reader;
   }
-  const std::byte* data() const { return bytes_.get(); }
+  std::uint64_t size() const noexcept { return size_; }
+
+  /// Fills `to` with what lies at byte `from`.
+  Result<void> read(std::uint64_t from, std::span<std::byte> to) const {
+    for (std::size_t done = 0; done < to.size();) {
+      const auto got = ::pread(descriptor_.get(), to.data() + done, to.size() - done,
+                               static_cast<off_t>(from + done));
+      if (got < 0 && errno == EINTR) continue;
+      if (got < 0) return failed(file_, "read", errno);
+      if (got == 0)
+        return bad_data(
+            file_, fmt::format("shrank from {} to {} bytes while it was read", size_, from + done));
+      done += static_cast<std::size_t>(got);
+    }
+    return {};
+  }
 
  private:
-  std::unique_ptr<std::byte[]> bytes_;  // operator new aligns it for every dtype
+  std::filesystem::path file_;
+  base::Descriptor descriptor_;
+  std::uint64_t size_ = 0;
 };
 
-Result<SafetensorsFile> SafetensorsFile::open(const std::filesystem::path& file) {
-  // Non-blocking: a pipe in place of the file would wait for a writer.
-  const FileDescriptor fd{::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
-  if (fd.value < 0) return failed(file, "open", errno);
-  struct stat info = {};
-  if (::fstat(fd.value, &info) != 0) return failed(file, "stat", errno);
-  if (!S_ISREG(info.st_mode)) return bad_data(file, "is not a regular file");
-  const auto size = static_cast<std::uint64_t>(info.st_size);
+Result<std::string> read_header(const std::filesystem::path& file, const Reader& reader) {
+  const std::uint64_t size = reader.size();
   if (size < 8)
     return bad_data(file, fmt::format("holds {} bytes, a header length alone takes 8", size));
-  auto contents = Contents::read(file, fd.value, size);
-  if (!contents) return contents.error();
-
-  SafetensorsFile result;
-  result.path_ = file;
-  result.contents_ = std::move(*contents);
-  const std::byte* bytes = result.contents_->data();
   std::uint64_t header_size = 0;
-  std::memcpy(&header_size, bytes, sizeof(header_size));
+  if (auto done = reader.read(0, std::as_writable_bytes(std::span(&header_size, 1))); !done)
+    return done.error();
   if (header_size > std::min(size - 8, kMaxHeader))
     return bad_data(
         file, fmt::format("header says {} bytes, the file holds {} after its length{}", header_size,
@@ -356,10 +353,41 @@ Result<SafetensorsFile> SafetensorsFile::open(const std::filesystem::path& file)
                     fmt::format("header takes {} bytes, not a multiple of 8: tensors would be "
                                 "misaligned",
                                 header_size));
+  std::string text(header_size, '\0');
+  if (auto done = reader.read(8, std::as_writable_bytes(std::span(text))); !done)
+    return done.error();
+  return text;
+}
 
-  const char* text = reinterpret_cast<const char*>(bytes) + 8;
-  auto header = parse_header(file, text, text + header_size);
+}  // namespace
+
+// Read, not mapped: a file that somebody overwrites in place would take its pages from under a
+// running robot (SIGBUS).
+class SafetensorsFile::Contents {
+ public:
+  explicit Contents(std::uint64_t size)
+      : bytes_(std::make_unique_for_overwrite<std::byte[]>(size)) {}
+  std::byte* at(std::uint64_t offset) { return bytes_.get() + offset; }
+
+ private:
+  std::unique_ptr<std::byte[]> bytes_;  // operator new aligns it for every dtype
+};
+
+Result<SafetensorsFile> SafetensorsFile::open(const std::filesystem::path& file) {
+  return open_part(file, "");
+}
+
+Result<SafetensorsFile> SafetensorsFile::open_part(const std::filesystem::path& file,
+                                                   std::string_view prefix) {
+  const auto reader = Reader::open(file);
+  if (!reader) return reader.error();
+  const auto text = read_header(file, *reader);
+  if (!text) return text.error();
+  auto header = parse_header(file, text->data(), text->data() + text->size());
   if (!header) return header.error();
+
+  SafetensorsFile result;
+  result.path_ = file;
   std::vector<Entry> entries;
   for (const auto& [name, value] : header->items()) {
     if (name == "__metadata__") {
@@ -372,15 +400,30 @@ Result<SafetensorsFile> SafetensorsFile::open(const std::filesystem::path& file)
     if (!entry) return entry.error();
     entries.push_back(std::move(*entry));
   }
-  if (auto checked = check_ranges(file, entries, size - 8 - header_size); !checked)
+  const std::uint64_t data_at = 8 + text->size();
+  if (auto checked = check_ranges(file, entries, reader->size() - data_at); !checked)
     return checked.error();
 
+  std::erase_if(entries,
+                [&](const Entry& entry) { return !entry.tensor.name.starts_with(prefix); });
+  constexpr std::uint64_t kStep = 8;  // where the largest dtype may lie
+  const auto room = [](const Entry& entry) {
+    return (entry.end - entry.begin + kStep - 1) / kStep * kStep;
+  };
+  std::uint64_t all = 0;
+  for (const Entry& entry : entries) all += room(entry);
+  auto contents = std::make_shared<Contents>(all);
   std::vector<StoredTensor> tensors;
+  std::uint64_t at = 0;
   for (Entry& entry : entries) {
-    entry.tensor.bytes = {bytes + 8 + header_size + entry.begin, entry.end - entry.begin};
+    const std::span<std::byte> bytes(contents->at(at), entry.end - entry.begin);
+    if (auto done = reader->read(data_at + entry.begin, bytes); !done) return done.error();
+    entry.tensor.bytes = bytes;
     tensors.push_back(std::move(entry.tensor));
+    at += room(entry);
   }
   std::ranges::sort(tensors, {}, &StoredTensor::name);
+  result.contents_ = std::move(contents);
   result.tensors_ = std::make_shared<const std::vector<StoredTensor>>(std::move(tensors));
   return result;
 }

@@ -38,12 +38,16 @@ using Metadata = std::map<std::string, std::string>;
 
 /// A .safetensors file, in memory: it may be overwritten while its weights are in use.
 ///
-/// open() verifies header length, JSON, dtypes, shapes (rank 5 at most) and that the tensors'
+/// Reading verifies header length, JSON, dtypes, shapes (rank 5 at most) and that the tensors'
 /// ranges are aligned, lie in the file, do not overlap and leave no hole, before any tensor is
 /// read. Errors name the file, the tensor, both numbers. Copies share the bytes. [setup]
 class SafetensorsFile {
  public:
   static Result<SafetensorsFile> open(const std::filesystem::path& file);
+  /// Reads only the tensors whose name begins with `prefix`; the others are verified with the
+  /// header and then left out: of a large file the bytes of a few tensors are enough.
+  static Result<SafetensorsFile> open_part(const std::filesystem::path& file,
+                                           std::string_view prefix);
 
   const std::filesystem::path& path() const noexcept { return path_; }
   const Metadata& metadata() const noexcept { return metadata_; }

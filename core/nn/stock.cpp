@@ -27,9 +27,12 @@ SharedStem parse_stem(Fields& metadata, const nlohmann::json& value, std::size_t
   return stem;
 }
 
-// Every tensor belongs to the trunk or to a stem that the metadata names, and each stem has some.
-Result<void> check_tensors(const SafetensorsFile& file, std::span<const SharedStem> stems) {
-  std::vector<std::string> prefixes = {kTrunkPrefix};
+// Every tensor belongs to the trunk or to a stem that the metadata names, and each has some.
+// Without the trunk, where only stems were read.
+Result<void> check_tensors(const SafetensorsFile& file, std::span<const SharedStem> stems,
+                           bool whole) {
+  std::vector<std::string> prefixes;
+  if (whole) prefixes.emplace_back(kTrunkPrefix);
   for (const SharedStem& stem : stems) prefixes.push_back(shared_stem_prefix(stem.sensor));
   std::vector<bool> used(prefixes.size(), false);
   for (const StoredTensor& tensor : file.tensors()) {
@@ -41,7 +44,7 @@ Result<void> check_tensors(const SafetensorsFile& file, std::span<const SharedSt
                                "that the metadata names (prefixes: '{}')",
                                file.path().string(), tensor.name, fmt::join(prefixes, "', '"))};
     const auto index = static_cast<std::size_t>(at - prefixes.begin());
-    if (index > 0 && tensor.dtype != DType::f32)
+    if (prefixes[index] != kTrunkPrefix && tensor.dtype != DType::f32)
       return Error{Code::bad_data,
                    fmt::format("'{}': tensor '{}' is {}, shared stems are F32",
                                file.path().string(), tensor.name, to_string(tensor.dtype))};
@@ -54,6 +57,22 @@ Result<void> check_tensors(const SafetensorsFile& file, std::span<const SharedSt
   return {};
 }
 
+void add_tensor(base::Sha256& sha, const StoredTensor& tensor) {
+  sha.update(fmt::format("{} {} [{}]\n", tensor.name, to_string(tensor.dtype),
+                         fmt::join(tensor.shape, ",")));
+  sha.update(tensor.bytes);
+}
+
+// All metadata, because shape and parameters of the stems are in it.
+std::string stems_id(const SafetensorsFile& file) {
+  base::Sha256 sha;
+  for (const auto& [key, value] : file.metadata())
+    sha.update(fmt::format("{} {} {} {}\n", key.size(), key, value.size(), value));
+  for (const StoredTensor& tensor : file.tensors())
+    if (tensor.name.starts_with(kSharedStemsPrefix)) add_tensor(sha, tensor);
+  return base::to_hex(sha.finish());
+}
+
 }  // namespace
 
 std::vector<Parameter> views(const Parameters& parameters) {
@@ -63,26 +82,45 @@ std::vector<Parameter> views(const Parameters& parameters) {
 }
 
 std::string shared_stem_prefix(std::string_view sensor) {
-  return fmt::format("stems.shared_{}.", sensor);
+  return fmt::format("{}{}.", kSharedStemsPrefix, sensor);
 }
 
 std::string trunk_id(const TrunkShape& shape, const SafetensorsFile& file) {
   base::Sha256 sha;
   sha.update(fmt::format("{} {} {} {} {}\n", shape.architecture, shape.width, shape.blocks,
                          shape.heads, shape.mlp_ratio));
-  for (const StoredTensor& tensor : file.tensors()) {
-    sha.update(fmt::format("{} {} [{}]\n", tensor.name, to_string(tensor.dtype),
-                           fmt::join(tensor.shape, ",")));
-    sha.update(tensor.bytes);
-  }
+  for (const StoredTensor& tensor : file.tensors()) add_tensor(sha, tensor);
   return base::to_hex(sha.finish());
 }
 
 Result<Stock> Stock::open(const std::filesystem::path& path) {
   auto file = SafetensorsFile::open(path);
   if (!file) return file.error();
+  auto stock = read(std::move(*file), true);
+  if (!stock) return stock.error();
+  stock->identity_ = {.trunk = nn::trunk_id(stock->shape_, stock->file_),
+                      .stems = stems_id(stock->file_)};
+  return stock;
+}
+
+Result<Stock> Stock::open_stems(const std::filesystem::path& path, const StockIdentity& identity) {
+  auto file = SafetensorsFile::open_part(path, kSharedStemsPrefix);
+  if (!file) return file.error();
+  if (stems_id(*file) != identity.stems)
+    return Error{Code::incompatible,
+                 fmt::format("'{}': its shared stems or its metadata are not those that the host "
+                             "has read; the file was replaced: put the old one back, or start the "
+                             "host again",
+                             path.string())};
+  auto stock = read(std::move(*file), false);
+  if (!stock) return stock.error();
+  stock->identity_ = identity;
+  return stock;
+}
+
+Result<Stock> Stock::read(SafetensorsFile file, bool whole) {
   Stock stock;
-  stock.file_ = std::move(*file);
+  stock.file_ = std::move(file);
 
   Fields in(stock.file_);
   std::size_t kind = 0;
@@ -104,8 +142,8 @@ Result<Stock> Stock::open(const std::filesystem::path& path) {
   }
   if (in.has("trained")) in.text("trained", stock.trained_);
   if (auto done = in.finish(); !done) return done.error();
-  if (auto done = check_tensors(stock.file_, stock.shared_stems_); !done) return done.error();
-  stock.trunk_id_ = nn::trunk_id(stock.shape_, stock.file_);
+  if (auto done = check_tensors(stock.file_, stock.shared_stems_, whole); !done)
+    return done.error();
   return stock;
 }
 

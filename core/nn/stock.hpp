@@ -41,17 +41,29 @@ struct SharedStem {
   Parameters parameters;
 };
 
+/// What tells one stock from another. Each is 64 hex digits.
+struct StockIdentity {
+  std::string trunk;  ///< Stock::trunk_id()
+  std::string stems;  ///< SHA-256 of metadata and shared stems: what open_stems() reads
+};
+
 /// A verified stock file. Weights are views into the file's bytes. [setup]
 class Stock {
  public:
   /// Reads the metadata, computes the trunk id over all tensors, and refuses unknown keys and
   /// tensors. Trunk tensors are checked against the architecture by trunk::load_model.
   static Result<Stock> open(const std::filesystem::path& file);
+  /// For a process that runs stems and no trunk: reads the shared stems of a stock that another
+  /// process has opened whole, and takes the trunk id from there. What is read must be what that
+  /// process read (`incompatible` if not), so the two cannot mean different stems, whatever became
+  /// of the file since; file() has no trunk tensors.
+  static Result<Stock> open_stems(const std::filesystem::path& file, const StockIdentity& identity);
 
   const SafetensorsFile& file() const noexcept { return file_; }
   const TrunkShape& shape() const noexcept { return shape_; }
   /// 64 hex digits, as docs/files.md defines them.
-  const std::string& trunk_id() const noexcept { return trunk_id_; }
+  const std::string& trunk_id() const noexcept { return identity_.trunk; }
+  const StockIdentity& identity() const noexcept { return identity_; }
   std::span<const SharedStem> shared_stems() const noexcept { return shared_stems_; }
   /// Null if no shared stem reads that sensor.
   const SharedStem* find_stem(std::string_view sensor) const noexcept;
@@ -61,9 +73,11 @@ class Stock {
   const std::string& trained() const noexcept { return trained_; }
 
  private:
+  static Result<Stock> read(SafetensorsFile file, bool whole);
+
   SafetensorsFile file_;
   TrunkShape shape_;
-  std::string trunk_id_;
+  StockIdentity identity_;
   std::vector<SharedStem> shared_stems_;
   std::string trained_;
 };
@@ -73,6 +87,7 @@ std::string trunk_id(const TrunkShape& shape, const SafetensorsFile& file);
 
 /// Where tensors of a stock lie.
 inline constexpr const char kTrunkPrefix[] = "trunk.";
+inline constexpr const char kSharedStemsPrefix[] = "stems.shared_";
 std::string shared_stem_prefix(std::string_view sensor);  ///< "stems.shared_tool."
 
 /// Writes a stock and opens it again, so that what is returned is what a reader sees. [setup]

@@ -151,7 +151,9 @@ Result<Loaded> load(const PolicySource& source) {
                                          source.stock.string() +
                                          "' is not there: set 'stock' in [trunk]"};
   }
-  const auto stock = nn::Stock::open(source.stock);
+  const auto stock = source.stock_identity.stems.empty()
+                         ? nn::Stock::open(source.stock)
+                         : nn::Stock::open_stems(source.stock, source.stock_identity);
   if (!stock) return stock.error();
   const auto bundle = nn::Bundle::open(source.bundle);
   if (!bundle) return bundle.error();

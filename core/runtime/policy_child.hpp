@@ -6,6 +6,8 @@
 #include <filesystem>
 #include <string>
 
+#include "core/nn/stock.hpp"
+
 namespace cambium::runtime {
 
 /// What a policy is loaded from. Paths are absolute; empty ones as in the [[robot]] of the config.
@@ -13,6 +15,8 @@ struct PolicySource {
   std::filesystem::path plugin, stem_plugin, head_plugin;
   std::string embodiment, head;
   std::filesystem::path bundle, stock;
+  /// Of the stock that the host has open: then its shared stems alone are read; empty: all of it.
+  nn::StockIdentity stock_identity;
   std::filesystem::path run_dir;   ///< for the plugin's private copy
   std::uint32_t memory_mb = 1024;  ///< that the plugin may take, beyond the program itself
 };

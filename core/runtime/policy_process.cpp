@@ -111,6 +111,8 @@ std::vector<std::string> arguments_of(const PolicyProcessOptions& options,
   add("head", source.head);
   add("bundle", source.bundle.string());
   add("stock", source.stock.string());
+  add("trunk-id", source.stock_identity.trunk);
+  add("stems-id", source.stock_identity.stems);
   add("run-dir", scratch.string());
   add("memory-mb", std::to_string(source.memory_mb));
   return all;

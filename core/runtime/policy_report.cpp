@@ -13,7 +13,19 @@ namespace {
 using nlohmann::json;
 
 constexpr std::size_t kMaxText = 4096;
+constexpr std::size_t kMaxError = 65536;
 constexpr std::size_t kMaxOwner = 63;
+constexpr std::size_t kMaxComplaint = 512;  // the JSON library quotes what it cannot read, in full
+
+// As one line that a terminal can bear.
+std::string printable(std::string text, std::size_t most) {
+  if (text.size() > most) text.resize(most);
+  for (char& c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte < ' ' || byte == 0x7f) c = ' ';
+  }
+  return text;
+}
 
 std::string line_of(const json& object) {
   // A plugin's texts may hold any bytes; what is not UTF-8 is replaced.
@@ -94,7 +106,13 @@ class Members {
     const json& value = at(key);
     if (!value.is_string() || value.get_ref<const std::string&>().size() > most)
       refuse(key, fmt::format("a text of at most {} bytes", most));
-    return value.get<std::string>();
+    return printable(value.get<std::string>(), most);
+  }
+  base::Digest digest(const char* key) const {
+    const std::string hex = text(key, 64);
+    const base::Digest digest = base::from_hex(hex);
+    if (base::to_hex(digest) != hex) refuse(key, "64 lower-case hex digits");
+    return digest;
   }
   double number(const char* key) const { return number(at(key), key); }
   std::uint32_t count(const char* key, std::uint32_t most = UINT32_MAX) const {
@@ -178,7 +196,7 @@ PolicyShape read_shape(const Members& shape) {
   copy.observation_horizon = shape.count("observation_horizon");
   constexpr auto kLast = static_cast<std::uint32_t>(nn::Pooling::action_token);
   copy.pooling = static_cast<std::uint8_t>(shape.count("pooling", kLast));
-  copy.trunk = base::from_hex(shape.text("trunk", 64));
+  copy.trunk = shape.digest("trunk");
   for (const char* key : {"tokens", "width", "features", "horizon", "dof", "observation_horizon"}) {
     if (shape.count(key) == 0) shape.refuse(key, "above 0");
   }
@@ -200,7 +218,9 @@ Result<PolicyReport> read(const json& object) {
   const Members in(object, "the report");
   if (!in.flag("ok")) {
     const auto code = in.count("code", static_cast<std::uint32_t>(Code::failed));
-    return Error{code == 0 ? Code::failed : static_cast<Code>(code), in.text("error", 65536)};
+    std::string sentence = in.text("error", kMaxError);
+    if (sentence.empty()) in.refuse("error", "a sentence");
+    return Error{code == 0 ? Code::failed : static_cast<Code>(code), std::move(sentence)};
   }
   PolicyReport report;
   report.body = read_body(Members(in.at("embodiment"), "the embodiment"));
@@ -247,7 +267,8 @@ std::string to_line(const Error& error) {
 
 Result<PolicyReport> read_report(std::string_view line) {
   const auto refuse = [](const std::string& what) {
-    return Error{Code::bad_data, "what the policy's process says of itself is not sound: " + what};
+    return Error{Code::bad_data, "what the policy's process says of itself is not sound: " +
+                                     printable(what, kMaxComplaint)};
   };
   try {
     return read(json::parse(line));

@@ -164,6 +164,7 @@ Result<Preparer::Made> Preparer::make_elsewhere(const config::RobotConfig& wante
                           .head = wanted.head,
                           .bundle = wanted.bundle,
                           .stock = config_.trunk.stock,
+                          .stock_identity = stock_ ? stock_->identity() : nn::StockIdentity(),
                           .run_dir = config_.host.run_dir / "plugins",
                           .memory_mb = wanted.isolation.memory_mb},
                .wake = worker.wake_descriptor(),

@@ -19,4 +19,7 @@ void message_seeds(const Keep& keep);
 /// that is quickly spoilt and read. `work` is for files in between.
 void file_seeds(const Keep& keep, const std::filesystem::path& work);
 
+/// What a policy leaves to the next one, and what the process of an isolated one says.
+void policy_seeds(const Keep& keep, const std::filesystem::path& work);
+
 }  // namespace cambium::fuzz

@@ -69,6 +69,73 @@ TEST(Stock, TrunkIdIgnoresWordsForPeopleAndSeesEveryWeight) {
   EXPECT_NE(open_with(metadata(), all)->trunk_id(), id);
 }
 
+class StockStems : public testing::Test {
+ protected:
+  void write(const std::vector<TensorToWrite>& all, const Metadata& meta = metadata()) const {
+    ASSERT_TRUE(write_safetensors(file_, all, meta));
+  }
+  TemporaryFolder folder_;
+  const std::filesystem::path file_ = folder_ / "stock.safetensors";
+};
+
+TEST_F(StockStems, AreThoseOfTheWholeFileToTheLastBit) {
+  auto other = tensors();  // bytes before them in the file: what is read lies elsewhere
+  std::vector<std::uint8_t> odd(13, 7);
+  other.push_back({"trunk.blocks.0.odd", DType::u8, {13}, odd.data()});
+  write(other);
+  const auto whole = Stock::open(file_);
+  ASSERT_TRUE(whole) << whole.error().message;
+  const auto stems = Stock::open_stems(file_, whole->identity());
+  ASSERT_TRUE(stems) << stems.error().message;
+  EXPECT_EQ(stems->trunk_id(), whole->trunk_id());
+  EXPECT_EQ(stems->shape().heads, whole->shape().heads);
+  ASSERT_EQ(stems->file().tensors().size(), 1U) << "the trunk is not read";
+  const auto a = whole->stem_weights("tool"), b = stems->stem_weights("tool");
+  ASSERT_EQ(b.size(), 1U);
+  EXPECT_STREQ(b[0].name, a[0].name);
+  EXPECT_EQ(std::vector(b[0].data, b[0].data + 4), std::vector(a[0].data, a[0].data + 4));
+}
+
+TEST_F(StockStems, OfAFileThatWasReplacedAreRefused) {
+  write(tensors());
+  const auto identity = Stock::open(file_)->identity();
+  auto values = kValues;
+  values[3] = std::nextafter(values[3], 5.0F);
+  auto all = tensors();
+  all[1].data = values.data();
+  write(all);
+  const auto other_stem = Stock::open_stems(file_, identity);
+  ASSERT_FALSE(other_stem);
+  EXPECT_EQ(other_stem.error().code, Code::incompatible);
+  EXPECT_THAT(other_stem.error().message, HasSubstr("not those that the host has read"));
+
+  auto meta = metadata();
+  meta["num_heads"] = "1";
+  write(tensors(), meta);
+  EXPECT_EQ(Stock::open_stems(file_, identity).error().code, Code::incompatible);
+}
+
+// The stems are what the trunk id was computed with; a trunk is not run here.
+TEST_F(StockStems, DoNotMindOtherTrunkWeights) {
+  write(tensors());
+  const auto identity = Stock::open(file_)->identity();
+  const std::vector<float> values = {9, 9, 9, 9};
+  auto all = tensors();
+  all[0].data = values.data();
+  write(all);
+  ASSERT_NE(Stock::open(file_)->trunk_id(), identity.trunk);
+  const auto stems = Stock::open_stems(file_, identity);
+  ASSERT_TRUE(stems) << stems.error().message;
+  EXPECT_EQ(stems->trunk_id(), identity.trunk);
+}
+
+TEST_F(StockStems, AreReadOnlyFromASoundFile) {
+  write(tensors());
+  const auto identity = Stock::open(file_)->identity();
+  std::filesystem::resize_file(file_, std::filesystem::file_size(file_) - 1);
+  EXPECT_THAT(Stock::open_stems(file_, identity).error().message, HasSubstr("truncated?"));
+}
+
 TEST(Stock, WritesWhatItReads) {
   const TemporaryFolder folder;
   const auto first = open_with(metadata());

@@ -58,6 +58,80 @@ TEST_F(Isolation, GivesBitForBitWhatTheSamePolicyGivesInProcess) {
   EXPECT_EQ(chunk_[0], 0.1F);
 }
 
+// A robot of this tree on the stock of this tree, whose shared stems are alone what the child
+// reads.
+class IsolationOnAStock : public Isolation {
+ protected:
+  IsolationOnAStock() {
+    std::filesystem::copy_file(CAMBIUM_MODELS "/stock.safetensors", file_);
+    options_.source = {.plugin = PLANAR3,
+                       .bundle = CAMBIUM_MODELS "/planar3.safetensors",
+                       .stock = file_,
+                       .stock_identity = stock_.identity(),
+                       .run_dir = folder_ / "run"};
+  }
+  /// As another training would have left it: one number of the tensors that begin so is different.
+  void replace_stock(const std::string& prefix) const {
+    const auto old = nn::SafetensorsFile::open(CAMBIUM_MODELS "/stock.safetensors");
+    std::vector<nn::TensorToWrite> tensors;
+    std::vector<std::byte> other;
+    for (const auto& tensor : old->tensors()) {
+      tensors.push_back({tensor.name, tensor.dtype, tensor.shape, tensor.bytes.data()});
+      if (!other.empty() || !tensor.name.starts_with(prefix)) continue;
+      other.assign(tensor.bytes.begin(), tensor.bytes.end());
+      other[0] ^= std::byte{1};
+      tensors.back().data = other.data();
+    }
+    ASSERT_TRUE(nn::write_safetensors(file_, tensors, old->metadata()));
+  }
+  /// Tokens of one window, not all the same.
+  std::vector<float> tokens_of(Policy& policy, const plugin::Embodiment& body) {
+    ObservationWindow window(body.sensor_sizes(), policy.shape().observation_horizon);
+    std::vector<float> values(1024);
+    for (std::size_t i = 0; i < values.size(); ++i) values[i] = 0.01F * static_cast<float>(i);
+    window.push(values.data());
+    std::vector<float> tokens(std::size_t{policy.shape().tokens} * policy.shape().width);
+    EXPECT_TRUE(finish(policy, policy.encode(window, tokens), tokens).ok());
+    return tokens;
+  }
+  std::vector<float> tokens_here() {
+    const auto library = plugin::open_library(PLANAR3, {.run_dir = folder_ / "here"});
+    const auto bundle = nn::Bundle::open(options_.source.bundle);
+    const auto body = (*library)->embodiment();
+    auto local = LocalPolicy::make({*body, stock_, *bundle, **library, **library, ""});
+    if (!local) throw std::runtime_error(local.error().message);
+    return tokens_of(**local, *body);
+  }
+
+  const std::filesystem::path file_ = folder_ / "models.safetensors";
+  const nn::Stock stock_ = nn::Stock::open(CAMBIUM_MODELS "/stock.safetensors").value();
+};
+
+TEST_F(IsolationOnAStock, GivesBitForBitWhatTheHostWouldGive) {
+  auto parts = start();
+  const auto tokens = tokens_of(*parts.policy, parts.body);
+  EXPECT_EQ(tokens, tokens_here());
+  EXPECT_EQ(parts.policy->shape().trunk, base::from_hex(stock_.trunk_id()));
+}
+
+TEST_F(IsolationOnAStock, RefusesOtherSharedStemsUnderTheOldName) {
+  replace_stock("stems.shared_");
+  EXPECT_THAT(refusal(), HasSubstr("not those that the host has read"));
+}
+
+TEST_F(IsolationOnAStock, GoesOnWithTheHostsStemsWhenOnlyTheTrunkWasReplaced) {
+  replace_stock("trunk.");
+  auto parts = start();
+  EXPECT_EQ(tokens_of(*parts.policy, parts.body), tokens_here());
+  EXPECT_EQ(parts.policy->shape().trunk, base::from_hex(stock_.trunk_id()))
+      << "the running trunk is still asked for by the host's id";
+}
+
+TEST_F(IsolationOnAStock, OfABundleForAnotherTrunkIsRefusedWithBothIds) {
+  options_.source.stock_identity.trunk = std::string(64, 'a');
+  EXPECT_THAT(refusal(), HasSubstr("it was made for trunk " + stock_.trunk_id()));
+}
+
 TEST_F(Isolation, NeverOpensThePluginInTheHost) {
   const auto before = plugin::loaded_libraries().mapped;
   auto parts = start();

@@ -284,11 +284,26 @@ TEST(PolicyReport, IsRefusedWithASentenceWhateverItHolds) {
   EXPECT_THAT(with("\"ok\":true", "\"ok\":1"), HasSubstr("'ok'"));
   EXPECT_THAT(with("\"velocity_max\":1.0", "\"velocity_max\":-1.0"), HasSubstr("velocity_max"));
   EXPECT_THAT(with("\"velocity_max\":1.0", "\"velocity_max\":null"), HasSubstr("velocity_max"));
+  const std::string no_trunk = "\"trunk\":\"" + std::string(64, '0');
+  EXPECT_THAT(with(no_trunk, "\"trunk\":\"" + std::string(64, 'x')), HasSubstr("'trunk'"));
+  EXPECT_THAT(with(no_trunk, "\"trunk\":\""), HasSubstr("'trunk'"));
   for (std::size_t length = 0; length < sound.size() - 2; length += 7)
     EXPECT_FALSE(read_report(sound.substr(0, length)));
+  EXPECT_THAT(read_report(to_line(Error{Code::limit, ""})).error().message, HasSubstr("'error'"));
   for (const char* text : {"[]", "{}", "nonsense", "{\"ok\":true}", "\xff\xfe"})
     EXPECT_THAT(read_report(text).error().message, HasSubstr("is not sound"));
   EXPECT_FALSE(read_report(std::string(kMaxReportBytes, '[')));
+}
+
+TEST(PolicyReport, TellsPeopleNothingThatATerminalObeysOrThatHasNoEnd) {
+  const auto escape = read_report(to_line(Error{Code::failed, "clear\x1b[2J\nit"}));
+  EXPECT_EQ(escape.error().message, "clear [2J it");
+  auto report = sound_report();
+  report.plugin.version = "1\x7f";
+  EXPECT_EQ(read_report(to_line(report))->plugin.version, "1 ");
+  const auto endless = read_report("\"" + std::string(100'000, 'x'));
+  ASSERT_FALSE(endless);
+  EXPECT_LT(endless.error().message.size(), 1000U);
 }
 
 }  // namespace
