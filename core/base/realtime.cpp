@@ -31,6 +31,19 @@ Result<void> lock_memory() {
   return {};
 }
 
+void stay_on_one_core() {
+  cpu_set_t may;
+  if (::sched_getaffinity(0, sizeof may, &may) != 0) return;
+  for (int core = CPU_SETSIZE - 1; core >= 0; --core) {
+    if (!CPU_ISSET(core, &may)) continue;
+    cpu_set_t one;
+    CPU_ZERO(&one);
+    CPU_SET(core, &one);
+    ::sched_setaffinity(0, sizeof one, &one);  // where it is refused, nothing is lost but time
+    return;
+  }
+}
+
 void name_thread(const std::string& name) {
   pthread_setname_np(pthread_self(), name.substr(0, 15).c_str());
 }

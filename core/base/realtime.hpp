@@ -13,6 +13,9 @@ Result<void> make_thread_realtime(int priority);
 /// Keeps all present and future memory of the process from being paged out, as it is touched.
 /// [setup]
 Result<void> lock_memory();
+/// Keeps the calling thread, and those that it starts, on one core: the last that it may use, for
+/// the first has most of the interrupts. [setup]
+void stay_on_one_core();
 /// At most 15 letters; shown by top and gdb. [setup]
 void name_thread(const std::string& name);
 /// Resident memory of the process [kB]. [setup]

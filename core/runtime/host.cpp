@@ -68,7 +68,7 @@ Result<std::unique_ptr<Host>> Host::start(config::Config config, Log log,
   // whoever made it: at an ordinary one, every program beside the host would delay its messages.
   Result<std::unique_ptr<IoLoop>> io = Error{};
   std::thread([&] {
-    self->prepare_thread("cambium-start", kPriority);
+    if (self->prepare_thread("cambium-start", kPriority)) base::stay_on_one_core();
     io = IoLoop::start(self->tick_context_,
                        {.control = settings.host.control,
                         .trunk = settings.trunk.endpoint,

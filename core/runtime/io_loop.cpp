@@ -172,10 +172,20 @@ class IoLoop::Loop {
     frame->readable = now;
     frame->want_chunk = message.want() == wire::Want::chunk;
     frame->episode_start = message.episode_start();
-    slot.answer_due = true;
-    if (frame->want_chunk) slot.lockstep_due = true;
+    const bool lockstep = frame->want_chunk;
+    if (lockstep) slot.lockstep_due = true;
     robot.mailbox().observations.publish();
-    slot.route->worker->wake();
+    Worker& worker = *slot.route->worker;
+    // An answer needs no plugin: while the worker sleeps it is given here and now.
+    if (!lockstep && worker.try_turn()) {
+      const bool all = robot.answer();
+      worker.end_turn();
+      send_answers_of(slot);
+      if (all) return;
+    } else {
+      slot.answer_due = true;
+    }
+    worker.wake();
   }
 
   void on_hello(const transport::Peer& from, const wire::Hello& hello) {
@@ -233,13 +243,15 @@ class IoLoop::Loop {
   // ---- robots -> controllers and trunk
 
   void send_answers() {
-    for (auto& slot : slots_) {
-      if (!slot.route) continue;
-      Robot& robot = *slot.route->actor;
-      while (OutFrame* frame = robot.mailbox().out.front()) {
-        send(slot, robot, *frame);
-        robot.mailbox().out.pop();
-      }
+    for (auto& slot : slots_) send_answers_of(slot);
+  }
+
+  void send_answers_of(Slot& slot) {
+    if (!slot.route) return;
+    Robot& robot = *slot.route->actor;
+    while (OutFrame* frame = robot.mailbox().out.front()) {
+      send(slot, robot, *frame);
+      robot.mailbox().out.pop();
     }
   }
 

@@ -41,7 +41,10 @@ std::unique_ptr<Generation> Robot::commit(std::unique_ptr<Generation> next,
       notice(old.request().sequence, Code::stale, "swapped while the chunk was made");
     current_->inference.cancel();
   }
-  if (new_body) last_readable_ = 0;
+  if (new_body) {
+    last_readable_ = 0;
+    thought_.open = false;
+  }
   auto old = std::exchange(current_, std::move(next));
   counters_.generation.store(current_->number, std::memory_order_relaxed);
   if (old && probation.ticks != 0) {
@@ -82,9 +85,22 @@ void Robot::fault(Code code, const char* what) noexcept {
   other_->number = current_->number + 1;
   other_->come_back_after(*current_);
   if (other_->body != current_->body) last_readable_ = 0;
+  thought_.open = false;
   std::swap(current_, other_);
   counters_.generation.store(current_->number, std::memory_order_relaxed);
   trial_.fail(code, what);
+}
+
+bool Robot::answer() noexcept {
+  answering_ = true;
+  ObservationFrame* frame = mailbox_.observations.front();
+  while (frame != nullptr && !frame->want_chunk) {
+    handle_observation(*frame);
+    mailbox_.observations.pop();
+    frame = mailbox_.observations.front();
+  }
+  answering_ = false;
+  return frame == nullptr && !(thought_.open && request_due(base::monotonic_ns()));
 }
 
 void Robot::handle_messages() noexcept {
@@ -93,6 +109,8 @@ void Robot::handle_messages() noexcept {
     handle_observation(*frame);
     mailbox_.observations.pop();
   }
+  if (std::exchange(thought_.open, false) && request_due(base::monotonic_ns()))
+    request_chunk(thought_, /*lockstep=*/false);
   while (FeaturesFrame* frame = mailbox_.features.front()) {
     handle_features(*frame);
     mailbox_.features.pop();
@@ -119,11 +137,25 @@ void Robot::handle_observation(const ObservationFrame& frame) noexcept {
   if (frame.want_chunk) {
     if (!finite)
       return notice(frame.sequence, Code::not_finite, "the observation holds NaN or infinity");
-    return request_chunk(frame, /*lockstep=*/true);
+    return request_chunk({true, frame.sequence, frame.readable}, /*lockstep=*/true);
   }
   act(frame, finite);
   // Not `now`: a fault may just have brought another generation back.
-  if (finite && current_->inference.policy()) request_chunk(frame, /*lockstep=*/false);
+  if (finite && current_->inference.policy())
+    thought_ = {.open = true, .sequence = frame.sequence, .readable = frame.readable};
+}
+
+bool Robot::request_due(base::Nanoseconds time) const noexcept {
+  const Generation& now = *current_;
+  if (now.inference.under_way()) return time - now.inference.request().sent >= patience();
+  return now.last_request_tick == 0 || tick_ - now.last_request_tick >= now.replan_every ||
+         now.player.row(tick_).empty();
+}
+
+// An answer after the last row of the chunk would have been played is worth nothing.
+base::Nanoseconds Robot::patience() const noexcept {
+  const Policy& policy = *current_->inference.policy();
+  return std::min(policy.shape().horizon * current_->period, kRequestTimeout);
 }
 
 // A controller that ticks faster than it said must not get more acceleration for it: a command
@@ -277,38 +309,28 @@ void Robot::judge_tick(bool driven, const GateVerdict& verdict) noexcept {
   trial_.tick();
 }
 
-void Robot::request_chunk(const ObservationFrame& frame, bool lockstep) noexcept {
+void Robot::request_chunk(const Thought& about, bool lockstep) noexcept {
   Generation& now = *current_;
   if (!now.inference.policy()) {
-    return notice(frame.sequence, Code::unavailable,
+    return notice(about.sequence, Code::unavailable,
                   "the robot has no bundle: nothing was learned for it yet");
   }
-  const auto& shape = now.inference.policy()->shape();
-  const base::Nanoseconds time = base::monotonic_ns();
-  // An answer after the last row of the chunk would have been played is worth nothing.
-  const base::Nanoseconds worth = shape.horizon * now.period;
   if (lockstep) {
     ++tick_;  // a lockstep call is a tick of its own, answered by the chunk
-  } else {
-    if (now.inference.under_way()) {
-      if (time - now.inference.request().sent < std::min(worth, kRequestTimeout)) return;
-      advance(now, now.inference.expire());
-      if (&now != current_.get()) return;  // it was taken back
-    }
-    const bool due = now.last_request_tick == 0 ||
-                     tick_ - now.last_request_tick >= now.replan_every ||
-                     now.player.row(tick_).empty();
-    if (!due) return;
+  } else if (now.inference.under_way()) {
+    advance(now, now.inference.expire());
+    if (&now != current_.get()) return;  // it was taken back
   }
-  OutFrame* out = begin(OutFrame::Kind::tokens, frame.sequence, &now);
+  OutFrame* out = begin(OutFrame::Kind::tokens, about.sequence, &now);
   if (!out) return;
   const Inference::Request request = {.id = (std::uint64_t{id_} << 48) | ++requests_made_,
                                       .tick = tick_ - 1,
-                                      .sequence = frame.sequence,
+                                      .sequence = about.sequence,
                                       .lockstep = lockstep,
-                                      .sent = time,
-                                      .readable = frame.readable};
-  out->deadline_us = lockstep ? 0 : static_cast<std::uint32_t>(worth / 1000);
+                                      .sent = base::monotonic_ns(),
+                                      .readable = about.readable};
+  const auto& shape = now.inference.policy()->shape();
+  out->deadline_us = lockstep ? 0 : static_cast<std::uint32_t>(shape.horizon * now.period / 1000);
   now.last_request_tick = tick_;
   advance(now, now.inference.begin(request, now.window, *out));
   if (comparison_) shadow_chunk(request);
@@ -473,7 +495,7 @@ OutFrame* Robot::begin(OutFrame::Kind kind, std::uint64_t sequence, const Genera
 
 void Robot::publish() noexcept {
   mailbox_.out.publish();
-  io_.wake();  // at once: what follows in this tick can wait
+  if (!answering_) io_.wake();  // at once: what follows in this tick can wait
 }
 
 }  // namespace cambium::runtime

@@ -1,5 +1,7 @@
 #include "core/runtime/worker.hpp"
 
+#include <sched.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -61,12 +63,14 @@ void Worker::copy_window(Robot& robot, ObservationWindow& into) {
 void Worker::run() noexcept {
   robots_.reserve(kMaxRobots);
   while (!stopped_) {
+    while (!try_turn()) ::sched_yield();  // the io thread answers an observation: microseconds
     while (Command* command = commands_.front()) {
       const Command copy = *command;
       commands_.pop();
       obey(copy);
     }
     for (Robot* robot : robots_) robot->handle_messages();
+    end_turn();
     if (!stopped_) waker_.sleep(-1);
   }
 }

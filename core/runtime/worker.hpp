@@ -48,6 +48,11 @@ class Worker {
   /// Copies the robot's current window into `into` (as far as the sensors agree). [setup]
   void copy_window(Robot& robot, ObservationWindow& into);
 
+  /// The right to play [loop] for the worker's robots for a moment; the worker has it while it is
+  /// awake. Never waits. True: end_turn() must follow within microseconds. [io, rt]
+  bool try_turn() noexcept { return !turn_.test_and_set(std::memory_order_acquire); }
+  void end_turn() noexcept { turn_.clear(std::memory_order_release); }
+
   /// Tells the worker that there is something in a mailbox. [io, rt]
   void wake() noexcept { waker_.wake(); }
   /// For a policy elsewhere: an eventfd that wakes the worker.
@@ -79,6 +84,7 @@ class Worker {
   std::vector<Robot*> robots_;           // the worker's own; capacity is reserved
   std::size_t robot_count_ = 0;          // the set-up side's count
   std::atomic<bool> done_{false};        // the command under way has been obeyed
+  std::atomic_flag turn_;                // held by whoever plays [loop]
   bool stopped_ = false;
   std::thread thread_;  // last: it uses all of the above
 };
