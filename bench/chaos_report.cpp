@@ -12,7 +12,7 @@ nlohmann::json json_of(const ChaosReport& r) {
           {"seconds", r.seconds},
           {"seed", r.seed},
           {"faults", r.faults},
-          {"missed_on_healthy_robots", r.missed_while_healthy + r.unanswered_while_healthy},
+          {"missed_on_healthy_robots", r.missed_while_healthy},
           {"robots_lost", r.robots_lost},
           {"out_of_limit_actions", r.out_of_limit_actions},
           {"recovery_ms_p50", r.recovery_ms_p50},
@@ -22,10 +22,9 @@ nlohmann::json json_of(const ChaosReport& r) {
           {"unexplained_outages", r.unexplained_outages},
           {"ticks", r.ticks},
           {"policy_ticks", r.policy_ticks},
-          {"missed_by_host", r.missed},
-          {"unanswered", r.unanswered},
-          {"missed_by_host_while_healthy", r.missed_while_healthy},
-          {"unanswered_while_healthy", r.unanswered_while_healthy},
+          {"missed", r.missed},
+          {"late_at_controllers", r.unanswered},
+          {"late_at_controllers_of_healthy_robots", r.unanswered_while_healthy},
           {"swap_ends", r.swap_ends},
           {"first_out_of_limit", r.first_fault},
           {"realtime", r.realtime},
@@ -40,10 +39,9 @@ std::string text_of(const ChaosReport& r) {
   for (const auto& [kind, n] : r.faults) faults += n;
   text += row("faults", std::to_string(faults));
   for (const auto& [kind, n] : r.faults) text += row("  " + kind, std::to_string(n));
-  const auto missed = r.missed_while_healthy + r.unanswered_while_healthy;
-  text += row("missed ticks on healthy robots", std::to_string(missed), "0", missed == 0);
-  text += row("  by the host's count", std::to_string(r.missed_while_healthy));
-  text += row("  by the controllers'", std::to_string(r.unanswered_while_healthy));
+  text += row("missed ticks on healthy robots", std::to_string(r.missed_while_healthy), "0",
+              r.missed_while_healthy == 0);
+  text += row("late at their controllers", std::to_string(r.unanswered_while_healthy));
   text += row("  of ticks", std::to_string(r.ticks));
   text += row("robots lost", std::to_string(r.robots_lost), "0", r.robots_lost == 0);
   text += row("actions beyond a limit", std::to_string(r.out_of_limit_actions), "0",

@@ -86,8 +86,8 @@ void add_controllers(SwapBenchReport& report, std::list<Controller>& controllers
   for (auto& controller : controllers) {
     const Seen& seen = controller.seen();
     report.ticks += seen.ticks;
-    report.unanswered += seen.unanswered;
-    report.quiet_unanswered += seen.quiet_unanswered;
+    report.late_at_controllers += seen.unanswered;
+    report.quiet_late_at_controllers += seen.quiet_unanswered;
     report.seams += seen.seams;
     report.seam_steps_max = std::max(report.seam_steps_max, seen.seam_steps_max);
     report.first_steps_max = std::max(report.first_steps_max, seen.first_steps_max);
@@ -157,8 +157,8 @@ Result<SwapBenchReport> run_swap(const SwapOptions& options, const Wait& wait,
 
   report.robots = static_cast<int>((*rig)->robots().size());
   report.seconds = options.seconds;
-  report.missed_by_host = missed - missed_before;
-  report.quiet_missed_by_host = quiet_missed;
+  report.missed = missed - missed_before;
+  report.quiet_missed = quiet_missed;
   report.host_rss_mb = after->value("resident_kb", 0.0) / 1024;
   add_controllers(report, measurement.controllers());
   add_swaps(report, measurement.streams());

@@ -22,10 +22,10 @@ struct SwapBenchReport {
   int swaps = 0, swaps_failed = 0, refusals = 0, shadowed = 0, proved = 0;
   std::map<std::string, int> by_kind, failures;
   std::uint64_t ticks = 0;
-  std::uint64_t missed_by_host = 0;  ///< its own count: after the deadline, from when it could read
-  std::uint64_t unanswered = 0;      ///< controllers: no action within a period of sending
+  std::uint64_t missed = 0;  ///< its own count: after the deadline, from when it could read
+  std::uint64_t late_at_controllers = 0;  ///< controllers: no action within a period of sending
   /// Of both, those that fell into the quiet turns: what the machine does by itself.
-  std::uint64_t quiet_missed_by_host = 0, quiet_unanswered = 0;
+  std::uint64_t quiet_missed = 0, quiet_late_at_controllers = 0;
   std::uint64_t seams = 0;
   /// Jumps in limiter steps: within a body, and of another body's first action from rest.
   double seam_steps_max = 0, first_steps_max = 0;
@@ -36,8 +36,6 @@ struct SwapBenchReport {
   std::size_t mapped_libraries = 0;
   double load = 0;  ///< average of the machine when it began
   bool realtime = false;
-
-  std::uint64_t missed() const { return missed_by_host + unanswered; }
 };
 
 /// progress(seconds done, of all, swaps so far) a few times a second. [setup]

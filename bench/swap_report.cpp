@@ -26,7 +26,7 @@ nlohmann::json json_of(const SwapBenchReport& r) {
           {"seconds", r.seconds},
           {"swaps", r.swaps},
           {"swaps_failed", r.swaps_failed},
-          {"missed", r.missed()},
+          {"missed", r.missed},
           {"commit_us_p50", r.commit_us_p50},
           {"commit_us_p99", r.commit_us_p99},
           {"prepare_ms_p50", r.prepare_ms_p50},
@@ -40,10 +40,9 @@ nlohmann::json json_of(const SwapBenchReport& r) {
           {"quiet_tick_us_p50", r.quiet_us_p50},
           {"quiet_tick_us_p99", r.quiet_us_p99},
           {"ticks", r.ticks},
-          {"missed_by_host", r.missed_by_host},
-          {"unanswered", r.unanswered},
-          {"quiet_missed_by_host", r.quiet_missed_by_host},
-          {"quiet_unanswered", r.quiet_unanswered},
+          {"quiet_missed", r.quiet_missed},
+          {"late_at_controllers", r.late_at_controllers},
+          {"quiet_late_at_controllers", r.quiet_late_at_controllers},
           {"by_kind", r.by_kind},
           {"shadowed", r.shadowed},
           {"proved", r.proved},
@@ -74,11 +73,10 @@ std::string text_of(const SwapBenchReport& r) {
   text += row("failed", std::to_string(r.swaps_failed));
   for (const auto& [reason, n] : r.failures) text += fmt::format("  {} x {}\n", n, reason);
   text += row("refused, as they must be", std::to_string(r.refusals));
-  text += row("missed ticks", std::to_string(r.missed()), "0", r.missed() == 0);
-  text += row("  by the host's count", fmt::format("{}", r.missed_by_host));
-  text += row("    of these in quiet turns", fmt::format("{}", r.quiet_missed_by_host));
-  text += row("  by the controllers'", fmt::format("{}", r.unanswered));
-  text += row("    of these in quiet turns", fmt::format("{}", r.quiet_unanswered));
+  text += row("missed ticks", std::to_string(r.missed), "0", r.missed == 0);
+  text += row("  of these in quiet turns", fmt::format("{}", r.quiet_missed));
+  text += row("late at the controllers", fmt::format("{}", r.late_at_controllers));
+  text += row("  of these in quiet turns", fmt::format("{}", r.quiet_late_at_controllers));
   text += row("  of ticks", fmt::format("{}", r.ticks));
   text += row("commit, p50 [us]", fmt::format("{:.1f}", r.commit_us_p50));
   text += row("commit, p99 [us]", fmt::format("{:.1f}", r.commit_us_p99),
