@@ -60,12 +60,19 @@ void print_status(const nlohmann::json& status) {
   fmt::print("{:<12} {:<12} {:>3} {:>4} {:<12} {:>9} {:>7} {:>8} {:>8} {:>8}\n", "robot",
              "embodiment", "dof", "gen", "drive", "ticks", "missed", "limited", "p50 us", "p99 us");
   for (const auto& robot : status["robots"]) {
-    fmt::print("{:<12} {:<12} {:>3} {:>4} {:<12} {:>9} {:>7} {:>8} {:>8.0f} {:>8.0f}\n",
+    std::string note = robot.value("isolated", false) ? "isolated" : "";
+    if (const auto stage = robot.value("swapping", ""); !stage.empty())
+      note += (note.empty() ? "swap: " : ", swap: ") + stage;
+    fmt::print("{:<12} {:<12} {:>3} {:>4} {:<12} {:>9} {:>7} {:>8} {:>8.0f} {:>8.0f}  {}\n",
                robot.value("name", ""), robot.value("embodiment", ""), robot.value("dof", 0),
                robot.value("generation", 0),
                robot.value("controller", false) ? robot.value("drive", "") : "-",
                robot.value("ticks", 0), robot.value("missed", 0), robot.value("limited", 0),
-               robot.value("tick_us_p50", 0.0), robot.value("tick_us_p99", 0.0));
+               robot.value("tick_us_p50", 0.0), robot.value("tick_us_p99", 0.0), note);
+  }
+  for (const auto& library : status["libraries"]["kept"]) {
+    fmt::print("library '{}' stays mapped for ever: {}\n", library.value("file", ""),
+               library.value("reason", ""));
   }
 }
 

@@ -67,6 +67,8 @@ class Host {
 
   std::vector<RobotStatus> status() const;
   const config::Config& config() const noexcept { return config_; }
+  /// The context of the control socket and of the ticks' link to the trunk. [any]
+  transport::Context& tick_context() noexcept { return tick_context_; }
   /// For sockets beside the ticks: the admin desk's, a swap's. [any]
   transport::Context& context() noexcept { return set_up_context_; }
   /// 64 hex digits; empty without a stock.

@@ -7,9 +7,11 @@
 
 namespace cambium::runtime {
 
-Result<base::FileLock> claim_robot(const config::Config& config, const std::string& robot) {
+Result<std::optional<base::FileLock>> claim_robot(const config::Config& config,
+                                                  const std::string& robot) {
   const std::string& trunk = config.trunk.endpoint;
   constexpr std::string_view kIpc = "ipc://";
+  if (trunk.starts_with("inproc://")) return std::optional<base::FileLock>();
   std::filesystem::path socket;
   if (trunk.starts_with(kIpc)) {
     socket = trunk.substr(kIpc.size());
@@ -22,7 +24,7 @@ Result<base::FileLock> claim_robot(const config::Config& config, const std::stri
   }
   socket += ".robot-" + robot + ".lock";
   auto claimed = base::FileLock::take(socket);
-  if (claimed) return claimed;
+  if (claimed) return std::optional(std::move(*claimed));
   if (claimed.error().code == Code::busy) {
     return Error{Code::busy, "robot '" + robot + "' is run by another host of the trunk at '" +
                                  trunk + "' ('" + socket.string() +

@@ -68,7 +68,7 @@ struct SwapReport {
 
 /// A robot as the host keeps it.
 struct RobotSlot {
-  explicit RobotSlot(base::FileLock name) : claim(std::move(name)) {}
+  explicit RobotSlot(std::optional<base::FileLock> name) : claim(std::move(name)) {}
 
   std::optional<base::FileLock> claim;  ///< of its name, among hosts
   std::unique_ptr<Worker> own_worker;   ///< null: it shares one

@@ -13,7 +13,7 @@ struct Fixture {
 
   Fixture() {
     toy.start();
-    controller = std::make_unique<fuzz::Caller>(toy.host().context(), "inproc://control");
+    controller = std::make_unique<fuzz::Caller>(toy.host().tick_context(), "inproc://control");
     flatbuffers::FlatBufferBuilder builder;
     wire::FinishHelloBuffer(builder,
                             wire::CreateHelloDirect(builder, kWireProtocol, "fuzz", "left", ""));

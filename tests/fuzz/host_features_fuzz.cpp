@@ -18,9 +18,9 @@ class Fixture {
   Fixture() {
     toy_.start();
     trunk_ = std::make_unique<transport::Socket>(fuzz::Caller::must(transport::Socket::bind(
-        toy_.host().context(), transport::SocketKind::router, "inproc://trunk")));
+        toy_.host().tick_context(), transport::SocketKind::router, "inproc://trunk")));
     poller_.add(*trunk_);
-    controller_ = std::make_unique<fuzz::Caller>(toy_.host().context(), "inproc://control");
+    controller_ = std::make_unique<fuzz::Caller>(toy_.host().tick_context(), "inproc://control");
     flatbuffers::FlatBufferBuilder builder;
     wire::FinishHelloBuffer(builder,
                             wire::CreateHelloDirect(builder, kWireProtocol, "fuzz", "left", ""));

@@ -4,6 +4,8 @@
 #include <cmath>
 #include <future>
 
+#include "core/base/realtime.hpp"
+#include "core/plugin/plugin_library.hpp"
 #include "tests/integration/host_fixture.hpp"
 #include "tests/support/steady_controller.hpp"
 
@@ -27,6 +29,7 @@ class SwapTest : public HostTest {
     ASSERT_TRUE(driver_->wait_for([&](const Ticks&) { return driver_->steady(3); })) << log_;
   }
   void TearDown() override {
+    if (!driver_) return;
     for (const auto& tick : driver_->ticks())
       if (tick.generation != 0) {
         EXPECT_TRUE(tick.answered);
@@ -206,7 +209,6 @@ TEST_F(SwapTest, AProbationThatNobodyDrivesIsKeptAndSaysSo) {
   EXPECT_EQ(report.end, SwapStage::swapped);
   EXPECT_EQ(report.proved, 0U);
   EXPECT_THAT(report.reason, HasSubstr("0 of 30 ticks only: the policy never drove"));
-  driver_ = std::make_unique<SteadyController>(ipc("control"), "left");
 }
 
 TEST_F(SwapTest, WhatTheHeadRemembersIsCarriedToARebuiltPlugin) {
@@ -235,6 +237,30 @@ TEST_F(SwapTest, AFileThatIsWatchedIsReloadedWhenItHasComeToRest) {
     return ticks.back().by_policy() && std::abs(ticks.back().values[0] - 0.4F) < 1e-5F;
   }));
   EXPECT_EQ(host_->status()[1].generation, 2U);
+}
+
+// As a linker writes it anew: other bytes, so other code to the loader.
+TEST_F(SwapTest, AThousandCodeReloadsOfOneHeadLeaveNothingBehind) {
+  const int rounds = plugin::unmaps_libraries() ? 1000 : 40;
+  const auto head = folder_ / "libhead.so";
+  const std::string built = read_bytes(TOY_ARM);
+  write_bytes(head, built);
+  driver_.reset();  // it remembers each tick, which is memory too
+  ASSERT_TRUE(host_->swap({.robot = "left", .head_plugin = head}).ok());
+  std::size_t after_fifty = 0, most = 0;
+  for (int round = 1; round <= rounds; ++round) {
+    write_bytes(head, built + std::to_string(round));
+    const auto report = host_->swap({.robot = "left"});
+    ASSERT_TRUE(report.ok()) << report.reason;
+    ASSERT_EQ(report.kind, "head");
+    most = std::max(most, plugin::loaded_libraries().mapped);
+    log_.clear();
+    if (round == 50) after_fifty = base::resident_kb();
+  }
+  if (!plugin::unmaps_libraries()) return;
+  EXPECT_LE(most, 4U) << "the robot's plugin, and heads: before, running, next";
+  EXPECT_LT(base::resident_kb(), after_fifty + after_fifty / 50)
+      << "grew from " << after_fifty << " kB";
 }
 
 TEST_F(SwapTest, EverySeamIsWithinOneLimiterStep) {
