@@ -5,7 +5,7 @@
 #include "tests/fuzz/memory_file.hpp"
 
 // urdfdom's links own one another, so those in a loop that no root reaches are never freed.
-extern "C" const char* __lsan_default_suppressions() {
+extern "C" __attribute__((visibility("default"))) const char* __lsan_default_suppressions() {
   return "leak:urdf::parseURDF";
 }
 
