@@ -13,9 +13,9 @@
 #include "core/app/check_report.hpp"
 #include "core/app/exit_code.hpp"
 #include "core/app/plugin_description.hpp"
-#include "core/app/scratch_folder.hpp"
 #include "core/app/stop_signal.hpp"
 #include "core/base/nearest.hpp"
+#include "core/base/scratch_folder.hpp"
 #include "core/check/child.hpp"
 #include "core/check/runner.hpp"
 
@@ -45,7 +45,7 @@ Error no_scratch() {
 
 /// Prints what a host understands of the plugin; compares it with `expected` if there is one.
 int describe(const Arguments& arguments) {
-  const ScratchFolder scratch;
+  const base::ScratchFolder scratch;
   if (scratch.path().empty()) return complain(no_scratch());
   const auto found = describe_plugin(arguments.file, scratch.path());
   if (!found) return complain(found.error());
@@ -137,7 +137,7 @@ int check_all(Arguments& arguments) {
 
   std::signal(SIGPIPE, SIG_IGN);  // `… | head`: the scratch folder has to go all the same
   StopSignal stop;
-  const ScratchFolder scratch;
+  const base::ScratchFolder scratch;
   if (scratch.path().empty()) return complain(no_scratch());
   run.scratch = scratch.path();
   run.stop = [&] { return stop.wait(0); };

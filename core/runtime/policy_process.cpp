@@ -18,6 +18,8 @@
 #include <system_error>
 #include <vector>
 
+#include "core/base/scratch_folder.hpp"
+
 extern char** environ;
 
 namespace cambium::runtime {
@@ -40,27 +42,6 @@ int open_pidfd(pid_t pid) {
 base::Descriptor lifted(int descriptor) {
   return base::Descriptor(::fcntl(descriptor, F_DUPFD_CLOEXEC, 16));
 }
-
-// Removed with everything in it: a child that died while it loaded may have left the plugin's copy.
-class ScratchFolder {
- public:
-  explicit ScratchFolder(const std::filesystem::path& parent) {
-    std::error_code ignored;
-    std::filesystem::create_directories(parent, ignored);
-    std::string name = (std::filesystem::absolute(parent, ignored) / "policy.XXXXXX").string();
-    if (::mkdtemp(name.data()) != nullptr) path_ = name;
-  }
-  ~ScratchFolder() {
-    std::error_code ignored;
-    if (!path_.empty()) std::filesystem::remove_all(path_, ignored);
-  }
-  ScratchFolder(const ScratchFolder&) = delete;
-  ScratchFolder& operator=(const ScratchFolder&) = delete;
-  const std::filesystem::path& path() const noexcept { return path_; }
-
- private:
-  std::filesystem::path path_;
-};
 
 /// How the child starts: ordinary scheduling and signals, whatever this thread has.
 class SpawnSettings {
@@ -141,7 +122,8 @@ std::string read_last_words(int descriptor) {
 Result<std::unique_ptr<PolicyProcess>> PolicyProcess::start(const PolicyProcessOptions& options) {
   std::unique_ptr<PolicyProcess> process(new PolicyProcess());
   process->answer_within_ = options.answer_within;
-  const ScratchFolder scratch(options.source.run_dir);
+  // A child that died while it loaded may have left the plugin's copy in it.
+  const base::ScratchFolder scratch(options.source.run_dir);
   if (scratch.path().empty()) {
     return Error{
         Code::failed,

@@ -1,0 +1,119 @@
+// How a robot changes its generation: commit, shadow, probation and the way back. The rest of Robot
+// is in robot.cpp.
+#include <algorithm>
+#include <bit>
+#include <cstdio>
+#include <utility>
+
+#include "core/runtime/robot.hpp"
+
+namespace cambium::runtime {
+
+std::unique_ptr<Generation> Robot::commit(std::unique_ptr<Generation> next,
+                                          const Probation& probation,
+                                          CommitReport& report) noexcept {
+  const base::Nanoseconds begin = base::monotonic_ns();
+  next->number = current_ ? current_->number + 1 : 1;
+  if (next->body == 0) next->body = next->number;
+  const bool new_body = !current_ || current_->body != next->body;
+  if (current_) {
+    report.state = next->take_over(*current_);
+    // Whatever is under way belongs to the old generation; its answer will not match and is
+    // dropped.
+    const Inference& old = current_->inference;
+    if (old.under_way() && old.request().lockstep)
+      notice(old.request().sequence, Code::stale, "swapped while the chunk was made");
+    current_->inference.cancel();
+  }
+  if (new_body) {
+    last_readable_ = 0;
+    thought_.open = false;
+  }
+  auto old = std::exchange(current_, std::move(next));
+  counters_.generation.store(current_->number, std::memory_order_relaxed);
+  if (old && probation.ticks != 0) {
+    probation_ = probation;
+    other_ = std::move(old);
+    trial_.begin(probation.ticks);
+  }
+  report.generation = current_->number;
+  report.body = current_->body;
+  report.took = base::monotonic_ns() - begin;
+  return old;
+}
+
+void Robot::shadow(std::unique_ptr<Generation> next, std::uint32_t ticks,
+                   Comparison& comparison) noexcept {
+  next->number = current_->number + 1;  // as it will be, if it is committed
+  next->window.take_over(current_->window);
+  other_ = std::move(next);
+  comparison_ = &comparison;
+  compared_tick_ = 0;
+  trial_.begin(ticks);
+}
+
+std::unique_ptr<Generation> Robot::conclude() noexcept {
+  if (other_) other_->inference.cancel();
+  comparison_ = nullptr;
+  trial_.end();
+  return std::move(other_);
+}
+
+// The new generation is not to be trusted: the old one, which waited for this, takes its place.
+void Robot::fault(Code code, const char* what) noexcept {
+  if (comparison_ || !other_ || !trial_.running()) return;
+  Inference& failed = current_->inference;
+  if (failed.under_way() && failed.request().lockstep)
+    notice(failed.request().sequence, code, "the new generation failed and was taken back");
+  failed.cancel();
+  other_->number = current_->number + 1;
+  other_->come_back_after(*current_);
+  if (other_->body != current_->body) last_readable_ = 0;
+  thought_.open = false;
+  std::swap(current_, other_);
+  counters_.generation.store(current_->number, std::memory_order_relaxed);
+  trial_.fail(code, what);
+}
+
+// After the answer has left: judging must not make it later.
+void Robot::judge_tick(bool driven, const GateVerdict& verdict) noexcept {
+  if (comparison_) {  // the last tick waits for something to compare
+    if (comparison_->rows() != 0 || trial_.ticks_left.load(std::memory_order_relaxed) > 1)
+      trial_.tick();
+    return;
+  }
+  if (!driven || !current_->own_chunk) return;  // it proves nothing about the new generation
+  if (verdict.violations != 0 && ++trial_.limit_ticks > probation_.limit_ticks) {
+    char what[sizeof trial_.what];
+    std::snprintf(what, sizeof what,
+                  "its policy asked for more than the limits of joint %d allow, in %u ticks",
+                  std::countr_zero(verdict.violations), trial_.limit_ticks);
+    return fault(Code::limit, what);
+  }
+  trial_.tick();
+}
+
+// From the same observation, so that the two chunks can be compared row by row.
+void Robot::shadow_chunk(Inference::Request request) noexcept {
+  OutFrame* out = begin(OutFrame::Kind::tokens, request.sequence, other_.get());
+  if (!out) return;
+  request.id = (std::uint64_t{id_} << 48) | ++requests_made_;
+  out->deadline_us = 0;
+  advance(*other_, other_->inference.begin(request, other_->window, *out));
+}
+
+void Robot::compare() noexcept {
+  if (!comparison_) return;
+  const Inference &acting = current_->inference, &shadow = other_->inference;
+  const std::uint64_t tick = acting.chunk_tick();
+  if (tick == 0 || tick != shadow.chunk_tick() || tick == compared_tick_) return;
+  compared_tick_ = tick;
+  // Of a chunk that is made anew before it ends, only the rows that are played matter.
+  const std::size_t rows =
+      acting.request().lockstep ? acting.policy()->shape().horizon : current_->replan_every;
+  const auto numbers =
+      std::min({rows * current_->dof, acting.chunk().size(), shadow.chunk().size()});
+  comparison_->add(acting.chunk().first(numbers), shadow.chunk().first(numbers));
+}
+
+}  // namespace cambium::runtime
