@@ -35,7 +35,8 @@ std::string sentence_of(const SwapReport& report) {
   std::string text = fmt::format("robot '{}': {}, generation {}; {}", report.robot, what,
                                  report.generation, trunk);
   if (report.probation != 0)
-    text += fmt::format("; stood {} of {} ticks on probation", report.proved, report.probation);
+    text += fmt::format("; stood {} of {} ticks on probation{}", report.proved, report.probation,
+                        report.proved == report.probation ? "" : ", its policy drove in no more");
   if (!report.state.empty()) text += "; state: " + report.state;
   return text;
 }
