@@ -34,6 +34,9 @@ struct Generation {
   FallbackLadder ladder;
   std::vector<float> safe_position;  ///< (dof) last position that was finite
 
+  /// Somebody asked for this generation, and so has looked: a stop by the gate ends with it. What
+  /// comes by itself (a restart, the way back from a probation) leaves a stopped robot stopped.
+  bool asked_for = true;
   bool own_chunk = false;                ///< it has made one itself, not only taken one over
   base::Nanoseconds chunk_observed = 0;  ///< when the observation of the chunk in hand came
   std::uint64_t last_request_tick = 0;   ///< 0: none since the start
@@ -65,6 +68,26 @@ struct Generation {
   /// Goes on where `old` stands: window, last command, and what is left of its chunk. Another body
   /// starts from rest. [loop, rt]
   StateReport take_over(const Generation& old) noexcept {
+    const bool stays_stopped = !asked_for && old.gate.stopped();
+    const StateReport report = go_on(old);
+    if (stays_stopped) gate.stop();
+    return report;
+  }
+
+  /// Comes back after `failed`, whose chunk and state are not to be trusted: only what was seen and
+  /// what was commanded go on. [loop, rt]
+  void come_back_after(const Generation& failed) noexcept {
+    last_request_tick = 0;
+    if (failed.body != body) {
+      start_from_rest();
+    } else {
+      go_on_from(failed);
+    }
+    if (failed.gate.stopped()) gate.stop();
+  }
+
+ private:
+  StateReport go_on(const Generation& old) noexcept {
     if (old.body != body) {
       start_from_rest();
       return {};
@@ -77,15 +100,6 @@ struct Generation {
     return inference.policy()->restore(old.inference.policy()->state());
   }
 
-  /// Comes back after `failed`, whose chunk and state are not to be trusted: only what was seen and
-  /// what was commanded go on. [loop, rt]
-  void come_back_after(const Generation& failed) noexcept {
-    last_request_tick = 0;
-    if (failed.body != body) return start_from_rest();
-    go_on_from(failed);
-  }
-
- private:
   // It may have acted before: what it saw and commanded then is of no use now.
   void start_from_rest() noexcept {
     window.clear();
@@ -101,7 +115,7 @@ struct Generation {
   void go_on_from(const Generation& old) noexcept {
     window.take_over(old.window);
     gate.take_over(old.gate);
-    gate.release();  // an operator who swaps has looked
+    gate.release();
     lockstep.take_over(old.lockstep);
     safe_position = old.safe_position;  // of the same size: nothing is allocated
   }

@@ -101,6 +101,8 @@ class SafetyGate {
   bool stopped() const noexcept { return stopped_; }
   /// Lets it move again: a new episode or another generation. [loop, rt]
   void release() noexcept { stopped_ = false; }
+  /// Stopped, as by a violation: what was stopped in another gate stays so here. [loop, rt]
+  void stop() noexcept { stopped_ = true; }
 
   /// The velocity that left last, (dof), per second.
   std::span<const double> velocity() const noexcept { return velocity_; }

@@ -253,6 +253,7 @@ bool Swap::judge(const Comparison& comparison) {
 bool Swap::commit() {
   const bool first = slot_.robot->generation() == nullptr;
   Generation& next = *next_->generation;
+  next.asked_for = report_.kind != "restart";
   if (report_.kind != "rollback") {
     const bool same = !first && plugin::same_body(slot_.now.body, next_->parts.body);
     next.body = same ? slot_.robot->generation()->body : 0;

@@ -173,6 +173,23 @@ TEST_F(TrialTest, AGenerationOfAnotherBodyThatComesBackStartsFromRest) {
   EXPECT_EQ(told.first, 0);
 }
 
+TEST_F(TrialTest, AStopOfTheGateEndsOnlyWithAGenerationThatSomebodyAskedFor) {
+  auto strict = make({.trunk_id = trunk_id_, .value = {5.0F, 0.0F}}, TOY_ARM, 2);
+  strict->gate = SafetyGate(std::vector<JointLimits>{{-2, 2, 1, 20}, {-1, 1, 0.5, 10}},
+                            ActionKind::joint_velocity, {.policy = GatePolicy::stop});
+  CommitReport report;
+  robot_.commit(std::move(strict), {}, report);
+  for (int i = 0; i < 10; ++i) tick();
+  ASSERT_EQ(tick().drive, Drive::damped_stop) << "five times its speed limit";
+  auto restarted = make({.trunk_id = trunk_id_}, TOY_ARM, 3);
+  restarted->asked_for = false;
+  robot_.commit(std::move(restarted), {}, report);
+  for (int i = 0; i < 10; ++i) EXPECT_EQ(tick().drive, Drive::damped_stop) << "nobody has looked";
+  robot_.commit(make({.trunk_id = trunk_id_}, TOY_ARM, 4), {}, report);
+  tick();
+  EXPECT_EQ(tick().drive, Drive::policy);
+}
+
 TEST_F(TrialTest, WhatTheHeadRemembersGoesOnAcrossASwap) {
   commit({.trunk_id = trunk_id_, .head = "counting"}, TOY_ARM, 1);
   for (int i = 0; i < 9; ++i) tick();
