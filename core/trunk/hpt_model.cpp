@@ -50,6 +50,8 @@ Result<std::unique_ptr<TrunkModel>> HptModel::create(const HptSpec& spec,
                                          std::to_string(options.max_rows) +
                                          " rows; expected 1 to 1024 threads and at least one row"};
   }
+  if (options.precision != Precision::f32)
+    return Error{Code::unavailable, owner + ": precision " + nn::to_string(options.precision)};
   std::unique_ptr<HptModel> model(new HptModel(spec, options));
   nn::WeightReader reader(owner, weights);
   constexpr float kEps = 1e-6f;
@@ -97,7 +99,8 @@ Result<std::unique_ptr<TrunkModel>> HptModel::create(const HptSpec& spec,
   }
   if (auto taken = reader.finish(); !taken) return std::move(taken).error();
   model->make_buffers();
-  model->info_ = {"hpt", spec.width, spec.blocks, spec.heads, numbers * sizeof(float)};
+  model->info_ = {"hpt",          spec.width, spec.blocks, spec.heads, numbers * sizeof(float),
+                  Precision::f32, ""};
   return std::unique_ptr<TrunkModel>(std::move(model));
 }
 

@@ -6,10 +6,12 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "cambium/result.hpp"
 #include "cambium/status.hpp"
 #include "core/nn/backend.hpp"
+#include "core/nn/precision.hpp"
 
 namespace cambium::nn {
 class SafetensorsFile;
@@ -18,17 +20,22 @@ class SafetensorsFile;
 namespace cambium::trunk {
 
 using nn::Backend;
+using nn::Precision;
 
 struct ModelOptions {
   Backend backend = nn::default_backend();
+  Precision precision = Precision::f32;  ///< wanted; ModelInfo::precision is what it became
   std::uint32_t threads = 1;
-  std::uint32_t max_rows = 2048;  ///< tokens of all robots in one batch
+  std::vector<std::uint32_t> cores;  ///< thread i runs on cores[i]; empty: where the system likes
+  std::uint32_t max_rows = 2048;     ///< tokens of all robots in one batch
 };
 
 struct ModelInfo {
   std::string architecture;
   std::uint32_t width = 0, blocks = 0, heads = 0;
-  std::uint64_t weight_bytes = 0;
+  std::uint64_t weight_bytes = 0;  ///< as computed with
+  Precision precision = Precision::f32;
+  std::string chosen;  ///< in words: what computes, and why where it is not what was wanted
 };
 
 /// The rows of one robot in a batch; attention never leaves them.
