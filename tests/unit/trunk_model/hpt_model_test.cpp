@@ -154,7 +154,9 @@ TEST_P(HptModelOn, TellsItsSizes) {
   EXPECT_THAT(model->info().chosen, HasSubstr("f32"));
   // As they are computed with: oneDNN rounds the outputs up to whole vectors.
   EXPECT_GE(model->info().weight_bytes, 4 * numbers);
-  if (GetParam() == Backend::eigen) EXPECT_EQ(model->info().weight_bytes, 4 * numbers);
+  if (GetParam() == Backend::eigen) {
+    EXPECT_EQ(model->info().weight_bytes, 4 * numbers);
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Backends, HptModelOn, testing::Values(Backend::eigen, Backend::onednn),
