@@ -466,4 +466,14 @@ std::vector<TensorView> SafetensorsFile::views(std::string_view prefix) const {
   return views;
 }
 
+std::vector<StoredTensor> SafetensorsFile::stored_views(std::string_view prefix) const {
+  std::vector<StoredTensor> views;
+  for (const StoredTensor& tensor : *tensors_) {
+    if (!tensor.name.starts_with(prefix)) continue;
+    views.push_back(tensor);
+    views.back().name.erase(0, prefix.size());
+  }
+  return views;
+}
+
 }  // namespace cambium::nn

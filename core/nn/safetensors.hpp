@@ -64,6 +64,8 @@ class SafetensorsFile {
   /// Views of all F32 tensors whose name begins with `prefix`, the prefix cut off, in order of
   /// name; they live as long as this file or a copy of it.
   std::vector<TensorView> views(std::string_view prefix) const;
+  /// The same of every dtype, with the bytes as they lie there.
+  std::vector<StoredTensor> stored_views(std::string_view prefix) const;
 
  private:
   class Contents;

@@ -230,6 +230,26 @@ TEST(Safetensors, ViewsCutThePrefixAndOutliveTheFirstHandle) {
   EXPECT_EQ(views[0].data[1], 2.0F);
 }
 
+TEST(Safetensors, StoredViewsAreOfEveryTypeWithoutTheirPrefixInOrderOfName) {
+  const TemporaryFolder folder;
+  const std::vector<float> values = {1, 2};
+  const std::vector<std::int8_t> bytes = {3, -4};
+  ASSERT_TRUE(
+      write_safetensors(folder / "a",
+                        std::vector<TensorToWrite>{to_write("trunk.b", {2}, values),
+                                                   {"trunk.a", DType::i8, {2, 1}, bytes.data()},
+                                                   to_write("stems.c", {2}, values)},
+                        {}));
+  const auto file = SafetensorsFile::open(folder / "a");
+  const auto views = file->stored_views("trunk.");
+  ASSERT_EQ(views.size(), 2U);
+  EXPECT_EQ(views[0].name, "a");
+  EXPECT_EQ(views[0].dtype, DType::i8);
+  EXPECT_EQ(views[0].shape, (std::vector<std::uint64_t>{2, 1}));
+  EXPECT_EQ(views[0].bytes.data(), file->find("trunk.a")->bytes.data()) << "no copy";
+  EXPECT_EQ(views[1].name, "b");
+}
+
 TEST(Safetensors, StaysWholeWhenItsFileIsOverwrittenInPlace) {
   const TemporaryFolder folder;
   const auto file = folder / "a.safetensors";
