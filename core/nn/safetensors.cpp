@@ -17,6 +17,7 @@
 
 #include "core/base/descriptor.hpp"
 #include "core/base/nearest.hpp"
+#include "core/nn/half.hpp"
 #include "core/nn/json_depth.hpp"
 
 namespace cambium::nn {
@@ -183,22 +184,6 @@ Result<void> check_ranges(const std::filesystem::path& file, std::vector<Entry>&
     return bad_data(file,
                     fmt::format("tensors end at byte {} of the data, the file holds {}", at, size));
   return {};
-}
-
-float half_to_float(std::uint16_t half) {
-  const std::uint32_t sign = static_cast<std::uint32_t>(half & 0x8000U) << 16;
-  const std::uint32_t exponent = (half >> 10) & 0x1fU;
-  const std::uint32_t mantissa = half & 0x3ffU;
-  if (exponent == 0) {  // zero or subnormal: mantissa * 2^-24, exact in f32
-    const float magnitude = static_cast<float>(mantissa) * 0x1p-24F;
-    return sign != 0 ? -magnitude : magnitude;
-  }
-  const std::uint32_t wide = exponent == 31 ? 0xffU : exponent + 112;
-  return std::bit_cast<float>(sign | (wide << 23) | (mantissa << 13));
-}
-
-float bfloat_to_float(std::uint16_t bits) {
-  return std::bit_cast<float>(static_cast<std::uint32_t>(bits) << 16);
 }
 
 template <class From, class To, class Convert>
