@@ -72,6 +72,13 @@ void StoredMatrix::read_rows(std::uint64_t first, std::uint64_t count, float* ou
   }
 }
 
+const float* StoredMatrix::rows_as_f32(std::uint64_t first, std::uint64_t count,
+                                       float* scratch) const noexcept {
+  if (dtype_ == DType::f32) return numbers<float>(bytes_) + first * columns_;
+  read_rows(first, count, scratch);
+  return scratch;
+}
+
 StoredWeights::StoredWeights(std::string owner, std::span<const StoredTensor> tensors)
     : owner_(std::move(owner)), tensors_(tensors) {
   for (const StoredTensor& tensor : tensors_) by_name_.push_back(&tensor);

@@ -33,6 +33,9 @@ class StoredMatrix {
   /// out  [1]  (count, columns)  rows `first` to `first + count`, row-major, written in full
   /// [any, rt]
   void read_rows(std::uint64_t first, std::uint64_t count, float* out) const noexcept;
+  /// The same rows where they lie if they are F32, else read into `scratch` (count, columns).
+  /// [any, rt]
+  const float* rows_as_f32(std::uint64_t first, std::uint64_t count, float* scratch) const noexcept;
 
  private:
   DType dtype_ = DType::f32;

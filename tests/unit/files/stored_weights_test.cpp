@@ -66,6 +66,11 @@ TEST(StoredWeights, ReadsRowsOfEveryTypeAsF32) {
   EXPECT_THAT(rows(small, 1, 1), ElementsAre(254, -254, 0));
   EXPECT_THAT(small.scales(), ElementsAre(0.5F, 2));
   EXPECT_EQ(small.bytes().size(), 6U);
+  std::vector<float> scratch(3);
+  EXPECT_EQ(small.rows_as_f32(1, 1, scratch.data()), scratch.data());
+  EXPECT_THAT(scratch, ElementsAre(254, -254, 0));
+  const StoredMatrix floats = weights.matrix("a", 2, 3);
+  EXPECT_EQ(floats.rows_as_f32(1, 1, nullptr)[0], 0.5F) << "where it lies";
   const auto done = weights.finish();
   EXPECT_TRUE(done) << done.error().message;
 }
