@@ -163,7 +163,7 @@ TEST_P(KernelsOf, AttentionIsThatOfTheDefinition) {
       for (const bool extra : {false, true}) {
         const Numbers q = ramp(rows * kWidth), kv = ramp(keys * 2 * kWidth, 2), bk = ramp(kWidth),
                       bv = ramp(kWidth, 3);
-        Numbers out(rows * kWidth), scratch(attention_scratch(keys));
+        Numbers out(rows * kWidth), scratch(attention_scratch(keys, kDim));
         const test::MallocGuard guard;
         k.attention({.q = q.data(),
                      .q_stride = kWidth,
