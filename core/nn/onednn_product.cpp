@@ -62,7 +62,11 @@ struct Quantised {
     for (std::uint32_t o = 0; o < out; ++o) {
       const float* row = weight + std::size_t{o} * in;
       float largest = 0;
-      for (std::uint32_t i = 0; i < in; ++i) largest = std::max(largest, std::abs(row[i]));
+      for (std::uint32_t i = 0; i < in; ++i) {
+        largest = std::max(largest, std::abs(row[i]));
+        finite = finite && std::isfinite(row[i]);
+      }
+      if (!finite) return;
       scales[o] = largest / 127.0f;
       const float inverse = largest > 0 ? 127.0f / largest : 0.0f;
       std::int32_t sum = 0;
@@ -100,6 +104,9 @@ class OnednnProduct final : public Product {
     packed->weight = dnnl::memory(weight_, engine_, memory.take(weight_.get_size()));
     if (spec_.precision == Precision::int8) {
       Quantised quantised(weight, spec_.out, spec_.in);
+      if (!quantised.finite)
+        return Error{Code::bad_data,
+                     "a weight is not a finite number, and int8 has no place for it"};
       reorder(Type::s8, quantised.values.data(), packed->weight);
       packed->scales = std::move(quantised.scales);
       packed->offsets = std::move(quantised.offsets);

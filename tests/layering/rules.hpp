@@ -69,7 +69,7 @@ inline const std::vector<Door> kDoors = {
     {"urdf", {"core/app"}},
     {"console_bridge/", {"core/app"}},
     {"CLI/", {"core/app", "examples"}},
-    {"sodium", {"core/base", "core/transport"}},
+    {"openssl/", {"core/base"}},
     {"oneapi/dnnl", {"core/nn", "core/learn"}},
     {"dnnl", {"core/nn", "core/learn"}},
     {"nlohmann/", {"core/nn", "core/learn", "core/trunk", "core/runtime", "core/app", "examples"}},

@@ -5,6 +5,7 @@
 
 #include <cmath>
 #include <cstring>
+#include <limits>
 #include <vector>
 
 #include "core/nn/kernels.hpp"
@@ -129,6 +130,19 @@ TEST_P(ProductOf, StoresBf16WhereItIsAskedTo) {
   ASSERT_TRUE((*product)->run(**weights, input.view(), 8, y.data()).ok());
   for (std::size_t i = 0; i < y.size(); ++i)
     ASSERT_NEAR(from_bf16(y[i]), expected(i / kOut, i % kOut, 0), 0.06);
+}
+
+TEST_P(ProductOf, RefusesWeightsThatInt8HasNoPlaceFor) {
+  if (precision_ != Precision::int8) GTEST_SKIP() << "others carry what is not a number along";
+  const auto product = make_product(
+      {.backend = backend_, .precision = precision_, .in = kIn, .out = kOut, .y_stride = kOut});
+  ASSERT_TRUE(product);
+  for (const float bad : {std::nanf(""), std::numeric_limits<float>::infinity()}) {
+    weight_[kIn * kOut - 1] = bad;
+    const auto packed = (*product)->pack(weight_.data(), bias_.data(), memory_);
+    ASSERT_FALSE(packed);
+    EXPECT_EQ(packed.error().code, Code::bad_data);
+  }
 }
 
 TEST_P(ProductOf, WhatIsNotANumberStaysNotANumber) {
