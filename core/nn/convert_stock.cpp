@@ -99,7 +99,7 @@ class Converter {
   }
 
   Result<StoredMatrix> checked(const StoredTensor& tensor) {
-    if (tensor.shape.size() != 2)
+    if (tensor.shape.size() != 2 || tensor.size() == 0)
       return Error{Code::bad_data,
                    fmt::format("'{}': tensor '{}' has shape {}, expected (out, in)",
                                file_.path().string(), tensor.name, to_string(tensor.shape))};
