@@ -36,24 +36,26 @@ Map view(float* data, Size rows, Size columns, Size stride) {
 constexpr Size kRowSlice = 64;
 constexpr Size kOutSlice = 128;
 
-/// exp(x) to about 1e-7 relative; x is clamped so that the result stays a normal number.
-inline float exp_of(float x) noexcept {
-  x = x < -87.0f ? -87.0f : x;
-  x = x > 88.0f ? 88.0f : x;
+/// exp(x) to about 1e-7 relative; x is clamped so that the result stays a normal number. Of a
+/// number, or of each lane.
+template <class Number = float, class Bits = unsigned>
+inline Number exp_of(Number x) noexcept {
+  const Number lowest = Number{} - 87.0f, highest = Number{} + 88.0f;
+  x = x < lowest ? lowest : x;
+  x = x > highest ? highest : x;
   // Adding 1.5 * 2^23 rounds to the nearest integer and leaves it in the low bits.
-  const float shifted = x * 1.44269504f + 12582912.0f;
-  const float n = shifted - 12582912.0f;
-  const float r = (x - n * 0.693359375f) + n * 2.12194440e-4f;  // ln 2 in two parts
-  float p = 1.0f / 5040;
-  p = p * r + 1.0f / 720;
+  const Number shifted = x * 1.44269504f + 12582912.0f;
+  const Number n = shifted - 12582912.0f;
+  const Number r = (x - n * 0.693359375f) + n * 2.12194440e-4f;  // ln 2 in two parts
+  Number p = r * (1.0f / 5040) + 1.0f / 720;
   p = p * r + 1.0f / 120;
   p = p * r + 1.0f / 24;
   p = p * r + 1.0f / 6;
   p = p * r + 0.5f;
   p = p * r + 1.0f;
   p = p * r + 1.0f;
-  const unsigned power = __builtin_bit_cast(unsigned, shifted) << 23;
-  return __builtin_bit_cast(float, __builtin_bit_cast(unsigned, p) + power);
+  const Bits power = __builtin_bit_cast(Bits, shifted) << 23;
+  return __builtin_bit_cast(Number, __builtin_bit_cast(Bits, p) + power);
 }
 
 void product(const ProductArgs& a) noexcept {
@@ -164,6 +166,24 @@ void relu(float* x, Size n) noexcept {
   for (Size i = 0; i < n; ++i) x[i] = x[i] < 0 ? 0.0f : x[i];
 }
 
+// x/2 + x f(x^2), fitted here by weighted least squares to x/2 erf(x / sqrt 2): off by less than
+// 4e-5 within |x| <= 4, and by less than 4e-5 |x| beyond. For numbers that are about to be rounded
+// to 8 bits; it takes a third of the time of gelu_of().
+inline float coarse_gelu_of(float value) noexcept {
+  float x = value < -4.0f ? -4.0f : value;
+  x = x > 4.0f ? 4.0f : x;
+  const float z = x * x;
+  float p = -1.301266983e-9f;
+  p = p * z + 1.0419438468e-7f;
+  p = p * z - 3.6570927477e-6f;
+  p = p * z + 7.4854549894e-5f;
+  p = p * z - 1.0064870585e-3f;
+  p = p * z + 9.5053864643e-3f;
+  p = p * z - 6.5887823701e-2f;
+  p = p * z + 3.9867338538e-1f;
+  return value * (0.5f + x * p);
+}
+
 // To the nearest, ties to even; what is not a number keeps its sign and becomes quiet.
 void to_bf16(const float* x, Size n, std::uint16_t* y) noexcept {
 #pragma omp simd
@@ -175,16 +195,14 @@ void to_bf16(const float* x, Size n, std::uint16_t* y) noexcept {
 }
 
 float quantise(const float* x, Size n, std::uint8_t* y) noexcept {
-  float largest = 0;
-#pragma omp simd reduction(max : largest)
+  // What is not a number or has no bound must not look like one that has: 0 times it is not 0.
+  float largest = 0, check = 0;
+#pragma omp simd reduction(max : largest) reduction(+ : check)
   for (Size i = 0; i < n; ++i) {
     const float size = x[i] < 0 ? -x[i] : x[i];
     largest = size > largest ? size : largest;
+    check += x[i] * 0.0f;
   }
-  // What is not a number or has no bound must not look like one that has.
-  float check = 0;
-#pragma omp simd reduction(+ : check)
-  for (Size i = 0; i < n; ++i) check += x[i] * 0.0f;
   const float inverse = largest > 0 ? 127.0f / largest : 0.0f;
 #pragma omp simd
   for (Size i = 0; i < n; ++i) {
@@ -204,7 +222,7 @@ void rescale_rows(const RescaleArgs& a) noexcept {
     for (Size j = 0; j < a.n; ++j) {
       const float sum = static_cast<float>(sums[j] - a.offsets[j]);
       const float value = sum * (row_scale * a.scales[j]) + a.bias[j];
-      y[j] = Gelu ? gelu_of(value) : Add ? y[j] + value : value;
+      y[j] = Gelu ? coarse_gelu_of(value) : Add ? y[j] + value : value;
     }
   }
 }
