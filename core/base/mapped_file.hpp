@@ -18,7 +18,7 @@ namespace cambium::base {
 /// It is mapped under a read lease: who wants to write to it or to cut it waits until this object
 /// is gone, so the bytes stay what they are and no page is taken away (SIGBUS). Who replaces it by
 /// a rename waits for nothing. Where there is no lease (somebody has it open for writing, it
-/// belongs to another user, the file system has none) or where parts of it are not in memory yet,
+/// belongs to another user, the file system has none) or where much of it is still on the disk,
 /// the bytes are copied instead; mapped() tells.
 ///
 /// Not for keeps: after `/proc/sys/fs/lease-break-time` (45 s) of waiting the kernel lets a writer

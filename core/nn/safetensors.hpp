@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <memory>
 #include <span>
@@ -100,9 +101,13 @@ struct TensorToWrite {
 TensorToWrite to_write(std::string name, std::vector<std::uint64_t> shape,
                        std::span<const float> values);
 
+/// Told how many bytes of how many are written, after every few megabytes; says whether to go on.
+using WriteProgress = std::function<bool(std::uint64_t written, std::uint64_t all)>;
+
 /// Writes through a temporary file beside `file` and a rename: a reader sees the old file or the
-/// whole new one. [setup]
+/// whole new one. If `tell` says no, nothing was written (`failed`). [setup]
 Result<void> write_safetensors(const std::filesystem::path& file,
-                               std::span<const TensorToWrite> tensors, const Metadata& metadata);
+                               std::span<const TensorToWrite> tensors, const Metadata& metadata,
+                               const WriteProgress& tell = {});
 
 }  // namespace cambium::nn

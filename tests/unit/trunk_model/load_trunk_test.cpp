@@ -7,6 +7,8 @@
 #include <limits>
 
 #include "core/base/descriptor.hpp"
+#include "core/nn/convert_stock.hpp"
+#include "core/nn/product.hpp"
 #include "tests/support/temporary.hpp"
 #include "tests/support/toy_files.hpp"
 
@@ -77,6 +79,41 @@ TEST_F(LoadTrunk, ComputesTheSameMappedAndCopied) {
   ASSERT_TRUE(first->model->forward(segment, a.data()).ok());
   ASSERT_TRUE(second->model->forward(segment, b.data()).ok());
   EXPECT_EQ(a, b);
+}
+
+TEST_F(LoadTrunk, RunsAConvertedStockInItsPrecisionUnlessItIsToldAnother) {
+  const auto converted = folder_ / "converted";
+  for (const auto precision : nn::kPrecisions) {
+    ASSERT_TRUE(nn::convert_stock(file_, converted, precision, {}));
+    for (const auto backend : {Backend::eigen, nn::default_backend()}) {
+      const ModelOptions options{.backend = backend, .max_rows = 64};
+      const auto loaded = load_trunk(converted, options, {});
+      ASSERT_TRUE(loaded) << loaded.error().message;
+      EXPECT_EQ(loaded->model->info().precision,
+                nn::choose_precision(backend, precision).precision);
+      const auto told = load_trunk(converted, options, Precision::f32);
+      ASSERT_TRUE(told) << told.error().message;
+      EXPECT_EQ(told->model->info().precision, Precision::f32);
+    }
+  }
+}
+
+TEST_F(LoadTrunk, ComputesAConvertedStockAsTheNumbersThatItHolds) {
+  const auto converted = folder_ / "converted", widened = folder_ / "widened";
+  for (const auto precision : {Precision::bf16, Precision::int8}) {
+    ASSERT_TRUE(nn::convert_stock(file_, converted, precision, {}));
+    ASSERT_TRUE(nn::convert_stock(converted, widened, Precision::f32, {}));
+    std::vector<float> results[2];
+    for (const auto& [file, result] : {std::pair{converted, 0}, std::pair{widened, 1}}) {
+      const auto loaded =
+          load_trunk(file, {.backend = Backend::eigen, .max_rows = 8}, Precision::f32);
+      ASSERT_TRUE(loaded) << loaded.error().message;
+      results[result].assign(5 * test::kToyWidth, 0.5F);
+      const Segment segment[] = {{0, 5}};
+      ASSERT_TRUE(loaded->model->forward(segment, results[result].data()).ok());
+    }
+    EXPECT_EQ(results[0], results[1]);
+  }
 }
 
 TEST_F(LoadTrunk, RefusesAWeightThatIsNoNumber) {
