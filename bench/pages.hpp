@@ -13,8 +13,8 @@ namespace cambium::bench {
 class Pages {
  public:
   explicit Pages(std::size_t size) : size_((size + kPage - 1) / kPage * kPage) {
-    void* got = ::mmap(nullptr, size_ + kPage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
-                       -1, 0);
+    void* got =
+        ::mmap(nullptr, size_ + kPage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (got == MAP_FAILED) throw std::bad_alloc();
     mapped_ = got;
     const auto address = reinterpret_cast<std::size_t>(got);

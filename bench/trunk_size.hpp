@@ -24,8 +24,8 @@ struct ProductShape {
 
 /// Of each block in turn: queries, keys and values; attention's way out; the MLP's way in and out.
 constexpr std::array<ProductShape, 4> products_of_block(std::uint32_t width) noexcept {
-  return {ProductShape{width, 3 * width}, ProductShape{width, width}, ProductShape{width, 4 * width},
-          ProductShape{4 * width, width}};
+  return {ProductShape{width, 3 * width}, ProductShape{width, width},
+          ProductShape{width, 4 * width}, ProductShape{4 * width, width}};
 }
 
 /// Multiplications and additions of all blocks.
