@@ -185,7 +185,7 @@ struct TrunkOptions {
   bool json = false, quick = false;
 };
 
-int run_trunk(TrunkOptions options) {
+int run_trunk_bench(TrunkOptions options) {
   if (options.quick) options.bench.seconds = 0.2;
   const bool terminal = ::isatty(STDERR_FILENO) != 0;
   const auto report = bench::run_trunk(
@@ -209,7 +209,7 @@ int run_trunk(TrunkOptions options) {
   return kDone;
 }
 
-void add_trunk(CLI::App& bench, int& exit_code) {
+void add_trunk_bench(CLI::App& bench, int& exit_code) {
   auto* verb = bench.add_subcommand(
       "trunk", "The trunk's engine against the bare matrix products and against memory.");
   auto options = std::make_shared<TrunkOptions>();
@@ -234,7 +234,7 @@ void add_trunk(CLI::App& bench, int& exit_code) {
   verb->add_flag("--quick", options->quick, "A look: 0.2 seconds a row");
   verb->add_flag("--json", options->json, "Print one JSON object");
   verb->footer("Example:\n  cambium bench trunk --size Base,XLarge --precision bf16 --json");
-  verb->callback([options, &exit_code] { exit_code = run_trunk(*options); });
+  verb->callback([options, &exit_code] { exit_code = run_trunk_bench(*options); });
 }
 
 }  // namespace
@@ -266,7 +266,7 @@ void add_bench(CLI::App& program, int& exit_code) {
   loopback->callback([options, &exit_code] { exit_code = run(*options); });
   add_swap(*verb, exit_code);
   add_chaos(*verb, exit_code);
-  add_trunk(*verb, exit_code);
+  add_trunk_bench(*verb, exit_code);
 }
 
 }  // namespace cambium::app
