@@ -5,47 +5,27 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cmath>
-#include <random>
+#include <thread>
+#include <utility>
 
+#include "bench/bare_product.hpp"
 #include "bench/pages.hpp"
 #include "bench/pinned.hpp"
-#include "bench/trunk_size.hpp"
-#include "oneapi/dnnl/dnnl.hpp"
 
 namespace cambium::bench {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-using dnnl::memory;
-using Type = memory::data_type;
-using Tag = memory::format_tag;
 using nn::Precision;
 
-enum class Primitive { matmul, inner_product };
-enum class Share { team, columns };  // oneDNN's threads share a product, or two threads of ours do
-
-struct Form {
-  Primitive primitive = Primitive::matmul;
-  Type in = Type::f32, weight = Type::f32, out = Type::f32;
-  Share share = Share::team;
-};
-
-const char* name_of(Type type) {
-  return type == Type::f32    ? "f32"
-         : type == Type::bf16 ? "bf16"
-         : type == Type::s32  ? "s32"
-         : type == Type::u8   ? "u8"
-                              : "s8";
-}
-
-std::string name_of(const Form& form) {
-  return std::string(form.primitive == Primitive::matmul ? "matmul" : "inner_product") + " " +
-         name_of(form.in) + " x " + name_of(form.weight) + " -> " + name_of(form.out) +
-         (form.share == Share::team ? "" : ", columns shared");
+/// Whole vectors for everybody, of every product.
+bool can_share_columns(const BareSpec& spec) {
+  constexpr std::uint32_t kVector = 16;
+  return spec.cores.size() > 1 && spec.width % (kVector * spec.cores.size()) == 0;
 }
 
 std::vector<Form> forms_of(const BareSpec& spec) {
+  using Type = Form::Type;
   std::vector<Form> types;
   switch (spec.precision) {
     case Precision::f32:
@@ -64,7 +44,7 @@ std::vector<Form> forms_of(const BareSpec& spec) {
   for (Form form : types) {
     for (const auto primitive : {Primitive::matmul, Primitive::inner_product}) {
       for (const auto share : {Share::team, Share::columns}) {
-        if (share == Share::columns && spec.cores.size() == 1) continue;
+        if (share == Share::columns && !can_share_columns(spec)) continue;
         form.primitive = primitive;
         form.share = share;
         forms.push_back(form);
@@ -86,109 +66,6 @@ class TeamOf {
 
  private:
   int before_;
-};
-
-/// What all blocks' weights of one shape are packed from, and what goes in: whole numbers, so that
-/// int8 has the same, small enough that bf16 rounds none of them.
-struct Numbers {
-  std::vector<float> weight;  ///< (out, in)
-  std::vector<float> x;       ///< (rows, in)
-
-  Numbers(ProductShape shape, std::uint32_t rows)
-      : weight(std::size_t{shape.in} * shape.out), x(std::size_t{shape.in} * rows) {
-    std::minstd_rand random(shape.in + shape.out);
-    for (float& value : weight) value = static_cast<float>(random() % 255) - 127;
-    for (float& value : x) value = static_cast<float>(random() % 128);
-  }
-};
-
-/// One kind of product of all blocks: a share of its columns.
-class Product {
- public:
-  Product(const dnnl::engine& engine, const Form& form, std::uint32_t rows, ProductShape shape,
-          std::uint32_t first_column)
-      : engine_(engine), form_(form), rows_(rows), shape_(shape), first_(first_column) {
-    dnnl::primitive_attr attributes;
-    attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
-    const memory::desc x({rows, shape.in}, form.in, Tag::ab);
-    const memory::desc y({rows, shape.out}, form.out, Tag::ab);
-    memory::desc scratchpad;
-    if (form.primitive == Primitive::matmul) {
-      const dnnl::matmul::desc product(x, {{shape.in, shape.out}, form.weight, Tag::any}, y);
-      const dnnl::matmul::primitive_desc chosen(product, attributes, engine);
-      primitive_ = dnnl::matmul(chosen);
-      packed_ = chosen.weights_desc();
-      scratchpad = chosen.scratchpad_desc();
-      plain_ = memory::desc({shape.in, shape.out}, Type::f32, Tag::ba);
-    } else {
-      const dnnl::inner_product_forward::desc product(
-          dnnl::prop_kind::forward_inference, x,
-          memory::desc({shape.out, shape.in}, form.weight, Tag::any), y);
-      const dnnl::inner_product_forward::primitive_desc chosen(product, attributes, engine);
-      primitive_ = dnnl::inner_product_forward(chosen);
-      packed_ = chosen.weights_desc();
-      scratchpad = chosen.scratchpad_desc();
-      plain_ = memory::desc({shape.out, shape.in}, Type::f32, Tag::ab);
-    }
-    x_ = memory(x, engine);
-    y_ = memory(y, engine);
-    scratchpad_ = memory(scratchpad, engine);
-  }
-
-  std::size_t packed_size() const {  // apart by lines, and so that no two shapes meet in one set
-    return (packed_.get_size() + 127) / 64 * 64;
-  }
-
-  void take(dnnl::stream& stream, Numbers& numbers, std::uint32_t block, std::byte* place) {
-    float* columns = numbers.weight.data() + std::size_t{first_} * shape_.in;
-    memory plain(plain_, engine_, columns);
-    memory packed(packed_, engine_, place);
-    dnnl::reorder(plain, packed).execute(stream, plain, packed);
-    if (block == 0) {
-      memory x({{rows_, shape_.in}, Type::f32, Tag::ab}, engine_, numbers.x.data());
-      dnnl::reorder(x, x_).execute(stream, x, x_);
-    }
-    stream.wait();
-    weights_.push_back(packed);
-  }
-
-  void run(const dnnl::stream& stream, std::uint32_t block) const {
-    const dnnl_exec_arg_t arguments[] = {{DNNL_ARG_SRC, x_.get()},
-                                         {DNNL_ARG_WEIGHTS, weights_[block].get()},
-                                         {DNNL_ARG_DST, y_.get()},
-                                         {DNNL_ARG_SCRATCHPAD, scratchpad_.get()}};
-    dnnl_primitive_execute(primitive_.get(), stream.get(), 4, arguments);
-  }
-
-  double error(const Numbers& numbers) const {
-    std::vector<float> sums(std::size_t{rows_} * shape_.out);
-    dnnl::stream stream(engine_);
-    memory plain({{rows_, shape_.out}, Type::f32, Tag::ab}, engine_, sums.data());
-    memory y = y_;
-    dnnl::reorder(y, plain).execute(stream, y, plain);
-    stream.wait();
-    double worst = 0, largest = 0;
-    for (std::size_t i = 0; i < sums.size(); i += 1 + sums.size() / 500) {
-      const std::size_t row = i / shape_.out, column = first_ + i % shape_.out;
-      double sum = 0;
-      for (std::size_t k = 0; k < shape_.in; ++k)
-        sum += double{numbers.x[row * shape_.in + k]} * numbers.weight[column * shape_.in + k];
-      worst = std::max(worst, std::abs(sum - double{sums[i]}));
-      largest = std::max(largest, std::abs(sum));
-    }
-    return worst / largest;
-  }
-
- private:
-  dnnl::engine engine_;
-  Form form_;
-  std::uint32_t rows_;
-  ProductShape shape_;
-  std::uint32_t first_;
-  dnnl::primitive primitive_;
-  memory::desc packed_, plain_;
-  memory x_, y_, scratchpad_;
-  std::vector<memory> weights_;  // one a block
 };
 
 class OnednnProducts final : public BareProducts {
@@ -215,7 +92,7 @@ class OnednnProducts final : public BareProducts {
     for (auto& part : parts_) {
       for (std::uint32_t block = 0; block < spec.blocks; ++block) {
         for (std::size_t i = 0; i < shapes.size(); ++i) {
-          part[i].take(stream, numbers_[i], block, place);
+          part[i].take(stream, numbers_[i], place);
           place += part[i].packed_size();
         }
       }
@@ -225,7 +102,7 @@ class OnednnProducts final : public BareProducts {
   const std::string& form() const noexcept override { return name_; }
 
   void run(std::span<double> ms) override {
-    if (share_ == Share::team && spec_.cores.size() > 1) {  // pinned, its team would inherit a core
+    if (share_ == Share::team) {  // not pinned: the team would inherit one core
       std::thread([&] { run_part(0, spec_.cores.size(), nullptr, ms); }).join();
       return;
     }
@@ -266,8 +143,8 @@ class OnednnProducts final : public BareProducts {
   std::string name_;
   dnnl::engine engine_;
   std::vector<Numbers> numbers_;
-  std::vector<std::vector<Product>> parts_;  // a thread's share of each product
-  std::unique_ptr<Pages> pages_;             // all packed weights, in the order of their use
+  std::vector<std::vector<BareProduct>> parts_;  // a thread's share of each product
+  std::unique_ptr<Pages> pages_;                 // all packed weights, in the order of their use
 };
 
 }  // namespace

@@ -29,6 +29,8 @@ struct TrunkBenchRow {
   double ms_p50 = 0, ms_p99 = 0;  ///< a forward
   double tokens_per_s = 0;        ///< at the median
   std::optional<Ratio> limit;     ///< over the bare products; none without oneDNN
+  double limit_of_fastest =
+      0;  ///< the fastest forward over the fastest bare one: without neighbours
   double bare_ms_p50 = 0;
   std::string bare_form;  ///< the fastest that oneDNN has
   double roof_ratio = 0;  ///< over reading the weights once

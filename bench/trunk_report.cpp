@@ -36,6 +36,7 @@ nlohmann::json json_of(const TrunkBenchRow& r) {
     row.update({{"limit_ratio", r.limit->median},
                 {"limit_ratio_min", r.limit->min},
                 {"limit_ratio_max", r.limit->max},
+                {"limit_ratio_of_fastest", r.limit_of_fastest},
                 {"bare_ms_p50", r.bare_ms_p50},
                 {"bare_form", r.bare_form}});
   }
