@@ -3,11 +3,11 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <oneapi/dnnl/dnnl.hpp>
 #include <string>
 #include <vector>
 
 #include "bench/trunk_size.hpp"
-#include "oneapi/dnnl/dnnl.hpp"
 
 namespace cambium::bench {
 

@@ -12,6 +12,7 @@
 #include "bench/read_bandwidth.hpp"
 #include "bench/synthetic_trunk.hpp"
 #include "core/base/nearest.hpp"
+#include "core/base/team.hpp"
 
 namespace cambium::bench {
 namespace {
@@ -20,8 +21,9 @@ using Clock = std::chrono::steady_clock;
 using Model = std::unique_ptr<trunk::TrunkModel>;
 
 /// A batch that goes through the model, as the trunk's compute thread would send it.
-Contender ours(trunk::TrunkModel& model, std::uint32_t robots) {
-  return {[&model, robots](std::span<double> ms) {
+/// cores: of the model, none for one thread.
+Contender ours(trunk::TrunkModel& model, std::uint32_t robots, std::vector<std::uint32_t> cores) {
+  return {[&model, robots, cores = std::move(cores)](std::span<double> ms) {
     std::vector<trunk::Segment> segments;
     for (std::uint32_t i = 0; i < robots; ++i)
       segments.push_back({i * kTokensOfRobot, kTokensOfRobot});
@@ -29,8 +31,8 @@ Contender ours(trunk::TrunkModel& model, std::uint32_t robots) {
     for (std::size_t i = 0; i < given.size(); ++i)
       given[i] = static_cast<float>((i * 37) % 101) / 50 - 1;
     std::vector<float> rows = given;
-    // A thread that ends with the turn takes the helpers that spin for it along.
-    std::thread([&] {
+    std::thread([&] {  // the model's first, which is its caller's
+      if (!cores.empty()) base::stay_on_core(cores.front());
       for (std::size_t i = 0; i <= ms.size(); ++i) {
         std::copy(given.begin(), given.end(), rows.begin());
         const auto begin = Clock::now();
@@ -39,7 +41,8 @@ Contender ours(trunk::TrunkModel& model, std::uint32_t robots) {
         if (!done.ok()) std::abort();  // a batch within max_rows
         if (i > 0) ms[i - 1] = time.count();
       }
-    }).join();
+    })
+        .join();
   }};
 }
 
@@ -75,6 +78,12 @@ class Run {
     return std::find(precisions_.begin(), precisions_.end(), precision) != precisions_.end();
   }
 
+  /// One thread runs where the system likes, as its bare products do.
+  std::vector<std::uint32_t> cores_of(std::uint32_t threads) const {
+    if (threads == 1) return {};
+    return {cores_.begin(), cores_.begin() + threads};
+  }
+
   /// A model that computes as it was asked to; else none, and why goes to the report.
   Model load(const SyntheticTrunk& weights, nn::Precision precision, std::uint32_t threads,
              std::uint32_t robots) {
@@ -84,12 +93,10 @@ class Run {
       report_.left_out.push_back({what, std::to_string(cores_.size()) + " cores may be used"});
       return nullptr;
     }
-    // One thread runs where the system likes, as the bare products do.
-    auto made =
-        weights.load({.precision = precision,
-                      .threads = threads,
-                      .cores = {cores_.begin(), cores_.begin() + (threads > 1 ? threads : 0)},
-                      .max_rows = robots * kTokensOfRobot});
+    auto made = weights.load({.precision = precision,
+                              .threads = threads,
+                              .cores = cores_of(threads),
+                              .max_rows = robots * kTokensOfRobot});
     if (!made) {
       report_.left_out.push_back({what, made.error().message});
       return nullptr;
@@ -124,9 +131,9 @@ class Run {
                                          .precision = precision,
                                          .cores = cores});
       if (!bare) report_.left_out.push_back({name(robots) + ", limit", bare.error().message});
-      std::vector<Contender> turns = {ours(*model, robots)};
+      std::vector<Contender> turns = {ours(*model, robots, cores_of(threads))};
       if (bare) turns.push_back({[&](std::span<double> ms) { (*bare)->run(ms); }});
-      if (robots > 1) turns.push_back(ours(*model, 1));
+      if (robots > 1) turns.push_back(ours(*model, 1, cores_of(threads)));
       take_turns(turns, options_.seconds);
 
       TrunkBenchRow row{.size = size.name,
@@ -160,7 +167,7 @@ class Run {
     const Model int8 = bf16 ? load(weights, nn::Precision::int8, threads, 1) : nullptr;
     report_.left_out.resize(left_out);  // said before
     if (int8 == nullptr) return;
-    Contender turns[] = {ours(*bf16, 1), ours(*int8, 1)};
+    Contender turns[] = {ours(*bf16, 1, cores_of(threads)), ours(*int8, 1, cores_of(threads))};
     take_turns(turns, options_.seconds);
     report_.precisions.push_back({weights.size().name, threads, ratio(turns[0], turns[1])});
   }

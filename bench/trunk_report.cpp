@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
+#include <optional>
 
 #include "bench/machine.hpp"
 
@@ -11,6 +11,8 @@ namespace {
 
 // Issue and docs/performance.md.
 constexpr double kLimitBase = 1.3, kLimitXLarge = 1.15, kInt8OverBf16 = 1.5, kFourOverOne = 2.5;
+// Above this load average somebody else is at work.
+constexpr double kBusy = 0.7;
 
 /// No limit: 0.
 double limit_of(const std::string& size) {
@@ -41,6 +43,17 @@ nlohmann::json json_of(const TrunkBenchRow& r) {
                 {"bare_form", r.bare_form}});
   }
   return row;
+}
+
+/// What the bare products of a batch take over those of one robot: what a batch can gain here.
+std::optional<double> bare_over_one(const TrunkBenchReport& report, const TrunkBenchRow& batch) {
+  for (const auto& one : report.rows) {
+    if (one.robots == 1 && one.size == batch.size && one.precision == batch.precision &&
+        one.threads == batch.threads && one.limit && batch.limit) {
+      return batch.bare_ms_p50 / one.bare_ms_p50;
+    }
+  }
+  return std::nullopt;
 }
 
 /// How many of the rows that have one meet an aim, and the worst of them.
@@ -106,7 +119,9 @@ nlohmann::json json_of(const TrunkBenchReport& report) {
                        {"threads", r.threads},
                        {"ratio", r.batch_over_1->median},
                        {"ratio_min", r.batch_over_1->min},
-                       {"ratio_max", r.batch_over_1->max}});
+                       {"ratio_max", r.batch_over_1->max},
+                       {"bare_ratio", nullptr}});
+    if (const auto ratio = bare_over_one(report, r)) batches.back()["bare_ratio"] = *ratio;
   }
   for (const auto& r : report.precisions) {
     precisions.push_back({{"size", r.size},
@@ -144,6 +159,14 @@ std::string text_of(const TrunkBenchReport& report) {
                         nn::to_string(r.precision), r.robots, r.threads, r.ms_p50, r.ms_p99,
                         r.tokens_per_s, limit, r.roof_ratio);
   }
+  for (const auto& r : report.rows) {
+    if (r.robots != 4 || !r.batch_over_1) continue;
+    const auto bare = bare_over_one(report, r);
+    text += fmt::format("{} {}, {} threads: four robots {:.2f} times the time of one{}\n", r.size,
+                        nn::to_string(r.precision), r.threads, r.batch_over_1->median,
+                        bare ? fmt::format(" (bare products {:.2f})", *bare) : "");
+  }
+  if (report.load > kBusy) text += "others used this machine: look at it again when it is idle\n";
   text += "limit: over the bare products; roof: over reading the weights once\n";
   for (const auto& r : report.precisions) {
     text += fmt::format("{}, {} threads, one robot: int8 {:.2f} times as fast as bf16\n", r.size,

@@ -1,6 +1,7 @@
 #include "bench/kernels/cases.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <memory>
 #include <random>
@@ -48,7 +49,7 @@ Job attention(const nn::Kernels& kernels, std::size_t rows, std::size_t dim) {
   data->bias_key = noise(width, 1, 2);
   data->bias_value = noise(width, 1, 3);
   data->out.resize(rows * width);
-  data->scratch.resize(nn::attention_scratch(rows + 1));
+  data->scratch.resize(nn::attention_scratch(rows, dim));
   data->args = {.q = data->qkv.data(),
                 .q_stride = 3 * width,
                 .rows = rows,
@@ -90,6 +91,80 @@ Job in_place(const nn::Kernels& kernels, InPlace kernel, Reference expected, std
           .expected = expected(data->given)};
 }
 
+Job to_bf16(const nn::Kernels& kernels, std::size_t count) {
+  struct Data {
+    Floats x;
+    std::vector<std::uint16_t> y;
+  };
+  auto data = std::make_shared<Data>();
+  data->x = noise(count, 3, 1);
+  data->y.resize(count);
+  return {.elements = count,
+          .run = [=, &kernels] { kernels.to_bf16(data->x.data(), count, data->y.data()); },
+          .result =
+              [=] {
+                Floats y;
+                for (const std::uint32_t bits : data->y)
+                  y.push_back(std::bit_cast<float>(bits << 16));
+                return y;
+              },
+          .expected = reference::to_bf16(data->x)};
+}
+
+Job quantise(const nn::Kernels& kernels, std::size_t count) {
+  struct Data {
+    Floats x;
+    std::vector<std::uint8_t> y;
+    float scale = 0;
+  };
+  auto data = std::make_shared<Data>();
+  data->x = noise(count, 3, 1);
+  data->y.resize(count);
+  return {
+      .elements = count,
+      .run = [=,
+              &kernels] { data->scale = kernels.quantise(data->x.data(), count, data->y.data()); },
+      .result =
+          [=] {
+            Floats y;
+            for (const int byte : data->y)
+              y.push_back(static_cast<float>(byte - 128) * data->scale);
+            return y;
+          },
+      .expected = reference::quantised(data->x)};
+}
+
+Job rescale(const nn::Kernels& kernels, std::size_t rows, std::size_t width, bool gelu) {
+  struct Data {
+    std::vector<std::int32_t> sums, offsets;
+    Floats row_scales, scales, bias, y;
+    nn::RescaleArgs args;
+  };
+  auto data = std::make_shared<Data>();
+  for (const float value : noise(rows * width, 1e6f, 1))
+    data->sums.push_back(static_cast<std::int32_t>(value));
+  for (const float value : noise(width, 1e5f, 2))
+    data->offsets.push_back(static_cast<std::int32_t>(value));
+  data->row_scales.assign(rows, 1e-3f);
+  data->scales.assign(width, 2e-3f);
+  data->bias = noise(width, 1, 3);
+  data->y.resize(rows * width);
+  data->args = {.sums = data->sums.data(),
+                .rows = rows,
+                .n = width,
+                .row_scales = data->row_scales.data(),
+                .scales = data->scales.data(),
+                .offsets = data->offsets.data(),
+                .bias = data->bias.data(),
+                .y = data->y.data(),
+                .y_stride = width,
+                .gelu = gelu};
+  return {.elements = rows * width,
+          .run = [=, &kernels] { kernels.rescale(data->args); },
+          .result = [=] { return data->y; },
+          .expected = reference::rescale(data->args)};
+}
+
 std::string sized(const std::string& name, std::size_t size) {
   return "/" + name + ":" + std::to_string(size);
 }
@@ -108,6 +183,18 @@ std::vector<Case> cases() {
     for (const std::size_t dim : {16, 32, 48, 64}) {
       all.push_back({"attention" + sized("rows", rows) + sized("dim", dim),
                      [=](const auto& kernels) { return attention(kernels, rows, dim); }});
+    }
+  }
+  for (const std::size_t count : {256, 768, 3072}) {
+    all.push_back({"to_bf16" + sized("n", count),
+                   [=](const auto& kernels) { return to_bf16(kernels, count); }});
+    all.push_back({"quantise" + sized("n", count),
+                   [=](const auto& kernels) { return quantise(kernels, count); }});
+  }
+  for (const bool gelu : {false, true}) {
+    for (const std::size_t width : {256, 1024}) {
+      all.push_back({(gelu ? "rescale_gelu/rows:32" : "rescale/rows:32") + sized("width", width),
+                     [=](const auto& kernels) { return rescale(kernels, 32, width, gelu); }});
     }
   }
   const auto add = [&](const char* name, InPlace kernel, Reference expected,

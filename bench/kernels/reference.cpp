@@ -13,6 +13,10 @@ Numbers each(const std::vector<float>& x, const Function& function) {
   return y;
 }
 
+double gelu(double x) {
+  return x / 2 * std::erfc(-x / std::sqrt(2.0));
+}
+
 void make_softmax(Numbers& x) {
   const double largest = *std::max_element(x.begin(), x.end());
   double sum = 0;
@@ -69,8 +73,35 @@ Numbers attention(const nn::AttentionArgs& a) {
   return out;
 }
 
+Numbers to_bf16(const std::vector<float>& x) {
+  return each(x, [](double v) {
+    int exponent = 0;
+    const double fraction = std::frexp(v, &exponent);  // |fraction| in [0.5, 1), 8 bits of it stay
+    return std::ldexp(std::nearbyint(fraction * 256), exponent - 8);
+  });
+}
+
+Numbers quantised(const std::vector<float>& x) {
+  double largest = 0;
+  for (const double v : x) largest = std::max(largest, std::abs(v));
+  const double scale = largest / 127;
+  return each(x, [=](double v) { return std::nearbyint(v / scale) * scale; });
+}
+
+Numbers rescale(const nn::RescaleArgs& a) {
+  Numbers y;
+  for (std::size_t i = 0; i < a.rows * a.n; ++i) {
+    const std::size_t row = i / a.n, column = i % a.n;
+    const double sum = static_cast<double>(a.sums[i]) - static_cast<double>(a.offsets[column]);
+    const double v =
+        sum * double{a.row_scales[row]} * double{a.scales[column]} + double{a.bias[column]};
+    y.push_back(a.gelu ? gelu(v) : v);
+  }
+  return y;
+}
+
 Numbers gelu(const std::vector<float>& x) {
-  return each(x, [](double v) { return v / 2 * std::erfc(-v / std::sqrt(2.0)); });
+  return each(x, [](double v) { return gelu(v); });
 }
 
 Numbers silu(const std::vector<float>& x) {

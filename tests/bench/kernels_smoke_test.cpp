@@ -31,11 +31,14 @@ TEST(KernelBench, MeasuresEverySetAndFindsThemExact) {
     const std::string name = one["name"];
     sets_of[name.substr(0, name.find('/'))].insert(name.substr(name.rfind('/') + 1));
     EXPECT_GT(one["per_element"].get<double>(), 0) << name;
-    EXPECT_LT(one["max_error"].get<double>(), 1e-5) << name;
+    // Where int8 follows, a coarser GELU is meant.
+    EXPECT_LT(one["max_error"].get<double>(), name.starts_with("rescale_gelu") ? 2e-4 : 1e-5)
+        << name;
   }
   std::set<std::string> sets;
   for (const auto* set = nn::all_kernels(); *set != nullptr; ++set) sets.insert((*set)->name);
-  for (const char* kernel : {"layer_norm", "attention", "softmax", "gelu"})
+  for (const char* kernel :
+       {"layer_norm", "attention", "softmax", "gelu", "to_bf16", "quantise", "rescale"})
     EXPECT_EQ(sets_of[kernel], sets) << kernel;
 }
 
