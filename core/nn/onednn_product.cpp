@@ -94,10 +94,10 @@ class OnednnProduct final : public Product {
     if (spec.precision == Precision::int8) sums_.resize(std::size_t{most} * spec.out);
   }
 
-  Result<std::unique_ptr<PackedWeights>> pack(const float* weight, const float* bias) const override
-      try {
+  Result<std::unique_ptr<PackedWeights>> pack(const float* weight, const float* bias,
+                                              base::HugePages& memory) const override try {
     auto packed = std::make_unique<OnednnWeights>();
-    packed->weight = dnnl::memory(weight_, engine_);
+    packed->weight = dnnl::memory(weight_, engine_, memory.take(weight_.get_size()));
     if (spec_.precision == Precision::int8) {
       Quantised quantised(weight, spec_.out, spec_.in);
       reorder(Type::s8, quantised.values.data(), packed->weight);

@@ -1,5 +1,6 @@
 #include "core/nn/product.hpp"
 
+#include <algorithm>
 #include <utility>
 #include <vector>
 
@@ -13,21 +14,23 @@ namespace {
 
 // torch's own layout.
 struct EigenWeights final : PackedWeights {
-  std::vector<float> weight, bias;
+  float* weight = nullptr;
+  std::vector<float> bias;
+  std::size_t size = 0;
 
-  std::size_t bytes() const noexcept override {
-    return (weight.size() + bias.size()) * sizeof(float);
-  }
+  std::size_t bytes() const noexcept override { return (size + bias.size()) * sizeof(float); }
 };
 
 class EigenProduct final : public Product {
  public:
   explicit EigenProduct(const ProductSpec& spec) : spec_(spec) {}
 
-  Result<std::unique_ptr<PackedWeights>> pack(const float* weight,
-                                              const float* bias) const override {
+  Result<std::unique_ptr<PackedWeights>> pack(const float* weight, const float* bias,
+                                              base::HugePages& memory) const override {
     auto packed = std::make_unique<EigenWeights>();
-    packed->weight.assign(weight, weight + std::size_t{spec_.out} * spec_.in);
+    packed->size = std::size_t{spec_.out} * spec_.in;
+    packed->weight = reinterpret_cast<float*>(memory.take(packed->size * sizeof(float)));
+    std::copy_n(weight, packed->size, packed->weight);
     packed->bias.assign(bias, bias + spec_.out);
     return std::unique_ptr<PackedWeights>(std::move(packed));
   }
@@ -40,7 +43,7 @@ class EigenProduct final : public Product {
     k.product({.x = static_cast<const float*>(x.data),
                .x_stride = spec_.in,
                .rows = rows,
-               .weight = own.weight.data(),
+               .weight = own.weight,
                .bias = own.bias.data(),
                .in = spec_.in,
                .out = spec_.out,

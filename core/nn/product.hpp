@@ -9,6 +9,7 @@
 #include <string>
 
 #include "cambium/result.hpp"
+#include "core/base/huge_pages.hpp"
 #include "core/nn/backend.hpp"
 #include "core/nn/precision.hpp"
 
@@ -59,10 +60,10 @@ class Product {
  public:
   virtual ~Product() = default;
 
-  /// weight (out, in) row-major, bias (out): copied, rounded and laid out. Several threads may
-  /// pack. [setup]
-  virtual Result<std::unique_ptr<PackedWeights>> pack(const float* weight,
-                                                      const float* bias) const = 0;
+  /// weight (out, in) row-major, bias (out): copied, rounded and laid out in `memory`, which has to
+  /// live as long. Several threads may pack. [setup]
+  virtual Result<std::unique_ptr<PackedWeights>> pack(const float* weight, const float* bias,
+                                                      base::HugePages& memory) const = 0;
   /// y (padded_rows(rows), out), `y_stride` apart. `weights` are this product's own. rows: at most
   /// `max_rows`. [loop, rt but for small argument tables that oneDNN makes inside each call]
   virtual Status run(const PackedWeights& weights, Activations x, std::uint32_t rows,

@@ -139,12 +139,12 @@ Result<void> HptModel::make_products(Part& part, std::uint32_t out, std::uint32_
 
 // Each part lays out its own weights, on its own thread: twice the speed, and memory near its core.
 Result<void> HptModel::pack(std::span<const Given> given, std::uint32_t index) try {
-  const Part& part = parts_[index];
+  Part& part = parts_[index];
   const std::size_t width = spec_.width, own = part.heads * dim(), first = part.first_head * dim();
   std::vector<float> weight, bias;
-  const auto pack_one = [](const nn::Product& product, const float* w, const float* b,
-                           std::unique_ptr<nn::PackedWeights>& to) -> Result<void> {
-    auto packed = product.pack(w, b);
+  const auto pack_one = [&part](const nn::Product& product, const float* w, const float* b,
+                                std::unique_ptr<nn::PackedWeights>& to) -> Result<void> {
+    auto packed = product.pack(w, b, part.memory);
     if (!packed) return std::move(packed).error();
     to = std::move(*packed);
     return {};

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "cambium/frame.hpp"
+#include "core/base/huge_pages.hpp"
 #include "core/base/team.hpp"
 #include "core/nn/linear.hpp"
 #include "core/nn/product.hpp"
@@ -49,6 +50,7 @@ class HptModel final : public TrunkModel {
     std::uint32_t first_out = 0;     ///< of the width
     std::uint32_t first_hidden = 0;  ///< of the MLP
     std::unique_ptr<nn::Product> in_proj, out_proj, fc1, fc2;
+    base::HugePages memory;  ///< of its weights
     std::vector<float> qkv;  // (padded max_rows, 3 * heads * dim)
     std::vector<float> row;  // (width)
     std::vector<float> scratch;

@@ -276,14 +276,15 @@ TEST_P(KernelsOf, RescaledSumsAreThoseOfTheDefinition) {
                  .gelu = gelu});
       for (std::size_t r = 0; r < kRows; ++r) {
         for (std::size_t j = 0; j < kStride; ++j) {
-          double e = 0.5;
+          double e = 0.5, before = 0;
           if (j < kN) {
             const double sum = (sums[r * kN + j] - offsets[j]) * double{row_scales[r]};
             e = sum * scales[j] + bias[j];
+            before = e;
             if (gelu) e = 0.5 * e * (1 + std::erf(e / std::sqrt(2.0)));
             if (add) e += 0.5;
           }
-          ASSERT_NEAR(y[r * kStride + j], e, 4e-5 * (1 + std::abs(e))) << r << ", " << j;
+          ASSERT_NEAR(y[r * kStride + j], e, 4e-5 * (1 + std::abs(before))) << r << ", " << j;
         }
       }
     }

@@ -57,6 +57,7 @@ struct Case {
 
 class ProductOf : public testing::TestWithParam<Case> {
  protected:
+  base::HugePages memory_;
   Backend backend_ = GetParam().backend;
   Precision precision_ = GetParam().precision;
   Epilogue epilogue_ = GetParam().epilogue;
@@ -93,7 +94,7 @@ TEST_P(ProductOf, IsThatOfTheDefinitionForEverySize) {
                                .y_stride = kStride,
                                .epilogue = epilogue_});
   ASSERT_TRUE(product) << product.error().message;
-  const auto weights = (*product)->pack(weight_.data(), bias_.data());
+  const auto weights = (*product)->pack(weight_.data(), bias_.data(), memory_);
   ASSERT_TRUE(weights) << weights.error().message;
   EXPECT_GE((*weights)->bytes(), kIn * kOut * size_of_activation(precision_));
   const Input input(precision_, x_);
@@ -121,7 +122,7 @@ TEST_P(ProductOf, StoresBf16WhereItIsAskedTo) {
                                .y_bf16 = true});
   ASSERT_EQ(product.has_value(), can);
   if (!can) return;
-  const auto weights = (*product)->pack(weight_.data(), bias_.data());
+  const auto weights = (*product)->pack(weight_.data(), bias_.data(), memory_);
   ASSERT_TRUE(weights);
   const Input input(precision_, x_);
   std::vector<std::uint16_t> y(8 * kOut);
@@ -139,7 +140,7 @@ TEST_P(ProductOf, WhatIsNotANumberStaysNotANumber) {
                                .y_stride = kOut,
                                .epilogue = epilogue_});
   ASSERT_TRUE(product);
-  const auto weights = (*product)->pack(weight_.data(), bias_.data());
+  const auto weights = (*product)->pack(weight_.data(), bias_.data(), memory_);
   ASSERT_TRUE(weights);
   x_[kIn + 3] = std::nanf("");
   const Input input(precision_, x_);
