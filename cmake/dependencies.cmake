@@ -23,6 +23,7 @@ if(CAMBIUM_MUJOCO)
   list(FILTER paths EXCLUDE REGEX qhull)
   set_target_properties(mujoco::mujoco PROPERTIES INTERFACE_INCLUDE_DIRECTORIES "${paths}")
 endif()
+find_package(benchmark QUIET)          # bench/kernels, which is left out without it
 if(CAMBIUM_TESTS)
   find_package(GTest REQUIRED)
   include(CTest)

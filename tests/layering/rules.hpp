@@ -72,6 +72,7 @@ inline const std::vector<Door> kDoors = {
     {"openssl/", {"core/base"}},
     {"oneapi/dnnl", {"core/nn", "core/learn"}},
     {"dnnl", {"core/nn", "core/learn"}},
+    {"benchmark/", {"bench"}},
     {"nlohmann/", {"core/nn", "core/learn", "core/trunk", "core/runtime", "core/app", "examples"}},
     // Not the host: Eigen's alignment depends on flags, so it stays where the arithmetic is.
     {"Eigen/",
