@@ -10,16 +10,17 @@ import sys
 import time
 from argparse import Namespace
 from collections.abc import Iterator
-from pathlib import Path
+from functools import partial
 from statistics import median
 
 import numpy as np
 
 import options
 from contender import OURS, Contender, Entry, Failed, Skipped
+from made_file import made
 from problem import SIZES, Problem
 from report import Report, heading, rows_of, table
-from weights import write_stock
+from weights import WEIGHTS, write_stock
 
 # How far an engine may be from exact arithmetic, relative to the largest feature; of a pair, both.
 TOLERANCE = {"f32": 5e-5, "bf16": 4e-2, "int8": 5e-2}
@@ -146,15 +147,14 @@ def run(wanted: Namespace, report: Report) -> None:
         size = SIZES[name]
         folder = wanted.folder / name
         folder.mkdir(parents=True, exist_ok=True)
+        progress.show(f"{name}: making weights up")
+        stock = made(folder / "stock.safetensors", [WEIGHTS], partial(write_stock, size))
         for threads in wanted.threads:
             if threads > len(wanted.cores):
                 say(f"{threads} threads are skipped: there are {len(wanted.cores)} cores")
                 continue
             for robots in wanted.robots:
-                problem = Problem(size, robots, wanted.tokens, threads, folder)
-                if not problem.stock.exists():
-                    progress.show(f"{name}: making weights up")
-                    write_stock(problem.stock, size)
+                problem = Problem(size, robots, wanted.tokens, threads, stock)
                 compare(problem, wanted, report, progress)
 
 

@@ -40,7 +40,7 @@ def _command(entry: Entry, problem: Problem, program: Path, cores: list[int]) ->
         served = Path(__file__).with_name("serve.py")
         return [
             *(sys.executable, "-B", str(served), entry.name, entry.precision, problem.size.name),
-            *(*batch, str(problem.folder)),
+            *(*batch, str(problem.stock)),
         ]
     robots, tokens, threads = batch
     return [

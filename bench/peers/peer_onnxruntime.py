@@ -3,37 +3,30 @@
 from __future__ import annotations
 
 import logging
-import os
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import onnxruntime
 from onnxruntime.quantization import QuantType, quantize_dynamic
 
+from made_file import made
 from onnx_graph import INPUT, OUTPUT, ROBOTS, graph_file
 from peer import Peer, Unavailable
 from problem import Problem
 from weights import Array
 
 
-def _quantised(path: Path) -> Path:
-    made = path.with_name(path.stem + "-dynamic.onnx")
-    if not made.exists():
-        logging.getLogger().setLevel(logging.ERROR)  # it recommends steps that are for other models
-        partial = made.with_suffix(f".{os.getpid()}.partial")
-        try:
-            # Signed weights, because with them the products use VNNI; Attention stays as it is.
-            quantize_dynamic(
-                path,
-                partial,
-                per_channel=True,
-                weight_type=QuantType.QInt8,
-                op_types_to_quantize=["MatMul", "Gemm"],
-            )
-            partial.replace(made)
-        finally:
-            partial.unlink(missing_ok=True)
-    return made
+def _quantise(graph: Path, to: Path) -> None:
+    logging.getLogger().setLevel(logging.ERROR)  # it recommends steps that are for other models
+    # Signed weights, because with them the products use VNNI; Attention stays as it is.
+    quantize_dynamic(
+        graph,
+        to,
+        per_channel=True,
+        weight_type=QuantType.QInt8,
+        op_types_to_quantize=["MatMul", "Gemm"],
+    )
 
 
 class OnnxRuntime(Peer):
@@ -43,7 +36,8 @@ class OnnxRuntime(Peer):
             raise Unavailable("ONNX Runtime has no bf16 products on a CPU")
         path = graph_file(problem.size, problem.tokens, problem.stock)
         if precision == "int8":
-            path = _quantised(path)
+            quantised = path.with_name(path.stem + "-dynamic.onnx")
+            path = made(quantised, [path, Path(__file__)], partial(_quantise, path))
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = problem.threads
         options.inter_op_num_threads = 1

@@ -15,7 +15,7 @@ from weights import Array, read_stock
 
 
 class _Attention(nn.Module):
-    """nn.MultiheadAttention with add_bias_kv; its projections are Linear, which can be quantised."""
+    """nn.MultiheadAttention with add_bias_kv; projections are Linear, which can be quantised."""
 
     def __init__(self, size: Size) -> None:
         super().__init__()

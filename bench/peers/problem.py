@@ -42,11 +42,11 @@ class Problem:
     robots: int
     tokens: int
     threads: int
-    folder: Path  # what belongs to the size: stock, ONNX graphs
+    stock: Path  # the weights; what else belongs to the size is beside it
 
     @property
-    def stock(self) -> Path:
-        return self.folder / "stock.safetensors"
+    def folder(self) -> Path:
+        return self.stock.parent
 
     @property
     def shape(self) -> tuple[int, int, int]:

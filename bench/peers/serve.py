@@ -1,6 +1,6 @@
 """A peer behind the lines that `cambium bench forward` speaks, in a process of its own.
 
-serve.py PEER PRECISION SIZE ROBOTS TOKENS THREADS FOLDER
+serve.py PEER PRECISION SIZE ROBOTS TOKENS THREADS STOCK
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ def _answer(engine: peer.Peer, line: str) -> dict[str, object]:
 
 
 def main(arguments: list[str]) -> int:
-    name, precision, size, robots, tokens, threads, folder = arguments
-    problem = Problem(SIZES[size], int(robots), int(tokens), int(threads), Path(folder))
+    name, precision, size, robots, tokens, threads, stock = arguments
+    problem = Problem(SIZES[size], int(robots), int(tokens), int(threads), Path(stock))
     answers = _answers_alone()
 
     def say(answer: dict[str, object]) -> None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from pathlib import Path
 
 import numpy as np
 
 from problem import MLP_RATIO, Size
 
+WEIGHTS = Path(__file__)  # what the numbers depend on
 Array = np.ndarray
 Place = dict[str, object]
 
@@ -53,8 +53,8 @@ def _made_up(name: str, shape: tuple[int, ...], size: Size, rng: np.random.Gener
     return np.float32(scale) * values
 
 
-def write_stock(path: Path, size: Size, seed: int = 0) -> None:
-    """A stock without shared stems (docs/files.md); whole or not at all."""
+def write_stock(size: Size, path: Path, seed: int = 0) -> None:
+    """A stock without shared stems (docs/files.md)."""
     header: dict[str, object] = {
         "__metadata__": {
             "cambium.kind": "stock",
@@ -75,15 +75,10 @@ def write_stock(path: Path, size: Size, seed: int = 0) -> None:
     text = json.dumps(header).encode()
     text += b" " * (-len(text) % 8)
     rng = np.random.default_rng(seed)
-    partial = path.with_suffix(f".{os.getpid()}.partial")
-    try:
-        with partial.open("wb") as file:
-            file.write(len(text).to_bytes(8, "little") + text)
-            for name, shape in wanted.items():
-                file.write(_made_up(name, shape, size, rng).astype("<f4").tobytes())
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with path.open("wb") as file:
+        file.write(len(text).to_bytes(8, "little") + text)
+        for name, shape in wanted.items():
+            file.write(_made_up(name, shape, size, rng).astype("<f4").tobytes())
 
 
 def _header(path: Path) -> tuple[dict[str, dict], int]:
