@@ -4,11 +4,13 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <filesystem>
+#include <iostream>
 #include <memory>
 #include <nlohmann/json.hpp>
 
 #include "bench/chaos.hpp"
 #include "bench/chaos_report.hpp"
+#include "bench/forward.hpp"
 #include "bench/loopback.hpp"
 #include "bench/swap.hpp"
 #include "bench/swap_report.hpp"
@@ -237,6 +239,56 @@ void add_trunk_bench(CLI::App& bench, int& exit_code) {
   verb->callback([options, &exit_code] { exit_code = run_trunk_bench(*options); });
 }
 
+struct ForwardArguments {
+  bench::ForwardOptions bench;
+  std::string precision = "f32", backend;
+};
+
+// Always JSON: its reader is a program.
+int run_forward(ForwardArguments arguments) {
+  auto& model = arguments.bench.model;
+  model.precision = *nn::parse_precision(arguments.precision);
+  if (!arguments.backend.empty())
+    model.backend = arguments.backend == "eigen" ? nn::Backend::eigen : nn::Backend::onednn;
+  const auto done = bench::serve_forward(arguments.bench, std::cin, std::cout);
+  if (done) return kDone;
+  const Error& error = done.error();
+  fmt::print(
+      "{}\n",
+      nlohmann::json{{"event", "error"}, {"code", to_string(error.code)}, {"text", error.message}}
+          .dump());
+  fmt::print(stderr, "cambium bench forward: {}\n", error.message);
+  return exit_code_of(error.code);
+}
+
+void add_forward(CLI::App& bench, int& exit_code) {
+  auto* verb = bench.add_subcommand(
+      "forward", "Forward passes of a stock's trunk on demand, for programs that compare engines.");
+  auto options = std::make_shared<ForwardArguments>();
+  auto& o = options->bench;
+  verb->add_option("--stock", o.stock, "Stock whose trunk runs")->required();
+  verb->add_option("--robots", o.robots, "Robots in the batch")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 1024));
+  verb->add_option("--tokens", o.tokens, "Tokens of each robot")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 4096));
+  verb->add_option("--precision", options->precision, "Of the matrix products")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"f32", "bf16", "int8"}));
+  verb->add_option("--backend", options->backend, "Who does the matrix products")
+      ->check(CLI::IsMember({"onednn", "eigen"}));
+  verb->add_option("--threads", o.model.threads, "Threads of one pass")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 256));
+  verb->add_option("--cores", o.model.cores, "Core of each thread; else where the system likes")
+      ->delimiter(',');
+  verb->footer(
+      "Commands on its input, one a line: input FILE, run N, output FILE, quit.\nExample:\n"
+      "  printf 'run 20\\n' | cambium bench forward --stock models/stock.safetensors --robots 4");
+  verb->callback([options, &exit_code] { exit_code = run_forward(*options); });
+}
+
 }  // namespace
 
 void add_bench(CLI::App& program, int& exit_code) {
@@ -267,6 +319,7 @@ void add_bench(CLI::App& program, int& exit_code) {
   add_swap(*verb, exit_code);
   add_chaos(*verb, exit_code);
   add_trunk_bench(*verb, exit_code);
+  add_forward(*verb, exit_code);
 }
 
 }  // namespace cambium::app
