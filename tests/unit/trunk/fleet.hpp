@@ -32,10 +32,10 @@ class Fleet {
   static constexpr std::uint32_t kWidth = 1;
 
   Fleet(std::vector<FleetRobot> robots, base::Nanoseconds pass, base::Nanoseconds row,
-        unsigned seed, std::size_t queue = 64)
+        unsigned seed, trunk::BatchLimits limits = kLimits)
       : robots_(std::move(robots)),
-        scheduler_({queue, kLimits}),
-        batch_(kLimits, kWidth),
+        scheduler_({64, limits}),
+        batch_(limits, kWidth),
         pass_(pass),
         row_(row),
         random_(seed) {

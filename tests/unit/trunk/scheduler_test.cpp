@@ -163,7 +163,8 @@ TEST_P(GreedyRobot, MakesNobodyElseWaitBeyondTheBound) {
     robots[0].max_rows = greed.max_rows;
     robots[0].at_once = greed.at_once;
     robots[0].deadline = greed.deadline;
-    Fleet fleet(robots, pass, row, seed);
+    // Two in a pass, so that a robot that has eight waiting could fill one after the other.
+    Fleet fleet(robots, pass, row, seed, {2, 256, 256});
     fleet.run(100 * bound);
     for (std::size_t i = 1; i < 8; ++i) {
       const auto& robot = fleet.robots()[i];
