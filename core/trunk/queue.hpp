@@ -63,6 +63,10 @@ class RequestQueue {
   bool robot_is_full(const Request& request) const noexcept;
 
   base::Nanoseconds first_deadline() const noexcept;  ///< kNoDeadline if nobody has one
+  /// When the first is due, with or without a deadline; kNoDeadline if nobody waits.
+  base::Nanoseconds first_due() const noexcept {
+    return waiting_.empty() ? kNoDeadline : waiting_.front().due;
+  }
   std::size_t size() const noexcept { return waiting_.size(); }
   std::size_t capacity() const noexcept { return limits_.capacity; }
   const Shares& shares() const noexcept { return shares_; }
