@@ -27,7 +27,7 @@ void Batch::fill(RequestQueue& queue, const PassCost& cost, base::Nanoseconds no
   queue.begin_pass();
   while (const Request* next = queue.front()) {
     if (requests_.size() == limits_.robots || next->count > limits_.rows - filled_) break;
-    const base::Nanoseconds end = now + cost.of(filled_ + next->count);
+    const base::Nanoseconds end = now + cost.within(filled_ + next->count);
     if (end > next->deadline && (!requests_.empty() || queue.size() > 1)) {
       doomed.push_back(queue.drop());
       continue;

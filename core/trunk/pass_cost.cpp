@@ -1,6 +1,7 @@
 #include "core/trunk/pass_cost.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 namespace cambium::trunk {
 namespace {
@@ -21,6 +22,7 @@ void PassCost::note(std::uint32_t rows, base::Nanoseconds took) noexcept {
   const double weight = std::max(kNewest, 1 / noted_);
   const double dx = x - mean_rows_, dy = y - mean_took_;
   if (noted_ > 1) {
+    if (different_ >= 1) error_ += kNewest * (std::abs(y - for_a_pass_ - for_a_row_ * x) - error_);
     const double alike = kAlike * mean_rows_;
     const double told = dx * dx / (dx * dx + alike * alike);
     different_ += told;
@@ -31,6 +33,11 @@ void PassCost::note(std::uint32_t rows, base::Nanoseconds took) noexcept {
   mean_took_ += weight * dy;
   for_a_row_ = std::clamp(for_a_row_, 0.0, mean_took_ / mean_rows_);
   for_a_pass_ = mean_took_ - for_a_row_ * mean_rows_;
+}
+
+base::Nanoseconds PassCost::within(std::uint64_t rows, std::uint64_t passes) const noexcept {
+  return of(rows, passes) +
+         static_cast<base::Nanoseconds>(2 * error_ * std::sqrt(static_cast<double>(passes)));
 }
 
 base::Nanoseconds PassCost::of(std::uint64_t rows, std::uint64_t passes) const noexcept {

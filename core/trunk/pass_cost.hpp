@@ -18,12 +18,15 @@ class PassCost {
   void note(std::uint32_t rows, base::Nanoseconds took) noexcept;
   /// What `rows` in `passes` passes will take; 0 before the first was noted. [io, rt]
   base::Nanoseconds of(std::uint64_t rows, std::uint64_t passes = 1) const noexcept;
+  /// Within which time they will be done, most likely: twice the usual error more. [io, rt]
+  base::Nanoseconds within(std::uint64_t rows, std::uint64_t passes = 1) const noexcept;
 
  private:
   double noted_ = 0;                       // passes
   double different_ = 0;                   // passes that told something of the slope
   double mean_rows_ = 0, mean_took_ = 0;   // [1], [ns]
   double for_a_pass_ = 0, for_a_row_ = 0;  // [ns]
+  double error_ = 0;                       // [ns], of what was foreseen for a pass
 };
 
 }  // namespace cambium::trunk
