@@ -150,7 +150,13 @@ TEST_P(HptModelOn, TellsItsSizes) {
   EXPECT_EQ(model->info().heads, kHeads);
   std::uint64_t numbers = 0;
   for (const auto& tensor : weights_) numbers += tensor.size();
-  EXPECT_EQ(model->info().weight_bytes, 4 * numbers);
+  EXPECT_EQ(model->info().precision, Precision::f32);
+  EXPECT_THAT(model->info().chosen, HasSubstr("f32"));
+  // As they are computed with: oneDNN rounds the outputs up to whole vectors.
+  EXPECT_GE(model->info().weight_bytes, 4 * numbers);
+  if (GetParam() == Backend::eigen) {
+    EXPECT_EQ(model->info().weight_bytes, 4 * numbers);
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Backends, HptModelOn, testing::Values(Backend::eigen, Backend::onednn),
