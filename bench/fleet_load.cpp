@@ -86,6 +86,7 @@ Result<FleetReport> FleetLoad::run(const std::vector<LoadRobot>& robots, double 
   std::vector<std::vector<double>> took_ms(robots.size());
   std::vector<base::Nanoseconds> next(robots.size());
   FleetReport report;
+  base::Nanoseconds last_answer = 0;
   const base::Nanoseconds begin = base::monotonic_ns(),
                           end = begin + static_cast<base::Nanoseconds>(seconds * 1e9);
   for (std::size_t i = 0; i < robots.size(); ++i) {
@@ -120,6 +121,7 @@ Result<FleetReport> FleetLoad::run(const std::vector<LoadRobot>& robots, double 
     const std::size_t i = sent->second.robot;
     const base::Nanoseconds took = now - sent->second.at;
     under_way.erase(sent);
+    last_answer = now;
     RobotLoad& robot = report.robots[i];
     if (reply.code == Code::busy) {
       ++robot.busy;
@@ -153,7 +155,8 @@ Result<FleetReport> FleetLoad::run(const std::vector<LoadRobot>& robots, double 
     }
     poller.wait(std::max<base::Nanoseconds>(0, wake - base::monotonic_ns()));
   }
-  report.seconds = seconds_of(end - begin);
+  // Saturated, what was under way at the end belongs to the time until it was answered.
+  report.seconds = seconds_of((closed ? std::max(last_answer, begin + 1) : end) - begin);
   for (const auto& [number, sent] : under_way) ++report.robots[sent.robot].lost;
   for (std::size_t i = 0; i < robots.size(); ++i) {
     report.robots[i].p50_ms = quantile(took_ms[i], 0.5);

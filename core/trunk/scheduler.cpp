@@ -21,8 +21,8 @@ base::Nanoseconds Scheduler::answered_at(const Request& request, base::Nanosecon
   const auto ahead = queue_.ahead_of(request);
   const std::uint64_t rows = ahead.rows + request.count;
   return std::max(now, running_ ? free_at_ : now) +
-         cost_.of(rows,
-                  std::max(passes(ahead.requests + 1, batch_.robots), passes(rows, batch_.rows)));
+         cost_.within(
+             rows, std::max(passes(ahead.requests + 1, batch_.robots), passes(rows, batch_.rows)));
 }
 
 Busy Scheduler::offer(RequestPtr& request, RequestPtr& displaced, base::Nanoseconds now) noexcept {

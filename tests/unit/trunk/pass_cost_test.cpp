@@ -77,6 +77,20 @@ TEST(PassCost, FollowsAMachineThatGetsSlowerAndFasterAgain) {
   }
 }
 
+TEST(PassCost, TellsWithinWhichTimeNearlyAllPassesAreDone) {
+  PassCost cost;
+  std::mt19937 random(3);
+  int longer = 0;
+  for (int i = 0; i < 1000; ++i) {
+    const auto rows = static_cast<std::uint32_t>(16 + random() % 400);
+    const auto took = truth(rows) * static_cast<base::Nanoseconds>(90 + random() % 21) / 100;
+    if (i >= 100 && took > cost.within(rows)) ++longer;
+    cost.note(rows, took);
+  }
+  EXPECT_LT(longer, 90);
+  EXPECT_LT(static_cast<double>(cost.within(200)), 1.25 * static_cast<double>(truth(200)));
+}
+
 TEST(PassCost, OnePassThatWasHeldUpMovesItLittle) {
   PassCost cost;
   for (std::uint32_t i = 0; i < 64; ++i) cost.note(20 + i % 7 * 40, truth(20 + i % 7 * 40));
