@@ -109,13 +109,22 @@ void explain(const Options& options, const config::Config& config) {
   say(options, {{"event", "explain"}, {"trunk", object}}, text);
 }
 
-json stats_json(const trunk::ServerStats& stats) {
+json stats_json(const trunk::ServerStats& stats, const std::vector<trunk::RobotCounts>& robots) {
+  json list = json::array();
+  for (const auto& robot : robots)
+    list.push_back({{"peer", robot.peer},
+                    {"robot_id", robot.robot_id},
+                    {"served", robot.served},
+                    {"busy", robot.busy},
+                    {"expired", robot.expired}});
   return {{"event", "stopped"},
           {"served", stats.served},
           {"batches", stats.batches},
           {"busy", stats.busy},
           {"expired", stats.expired},
           {"refused", stats.refused},
+          {"queue_high", stats.queue_high},
+          {"robots", list},
           {"queue_p50_us", stats.queue_p50_us},
           {"queue_p99_us", stats.queue_p99_us},
           {"compute_p50_us", stats.compute_p50_us},
@@ -157,7 +166,8 @@ void say_ready(const Options& options, const config::TrunkConfig& trunk,
 }
 
 Result<trunk::ServerStats> serve(const Options& options, const config::Config& config,
-                                 StopSignal& stop, Supervised& supervised) {
+                                 StopSignal& stop, Supervised& supervised,
+                                 std::vector<trunk::RobotCounts>& robots) {
   const auto& settings = config.trunk;
   // Endpoints elsewhere are in folders of the user's own making.
   const std::string run_dir = "ipc://" + config.host.run_dir.string() + "/";
@@ -189,6 +199,7 @@ Result<trunk::ServerStats> serve(const Options& options, const config::Config& c
     });
   supervised.stopping();
   server->stop();
+  robots = server->robots();
   return server->stats();
 }
 
@@ -201,9 +212,10 @@ int run(const Options& options) {
     explain(options, *config);
     return kDone;
   }
-  const auto stats = serve(options, *config, stop, supervised);
+  std::vector<trunk::RobotCounts> robots;
+  const auto stats = serve(options, *config, stop, supervised, robots);
   if (!stats) return complain(options, stats.error());
-  say(options, stats_json(*stats),
+  say(options, stats_json(*stats, robots),
       fmt::format("stopped: {} requests in {} passes, {} refused as busy, {} too late, {} refused",
                   stats->served, stats->batches, stats->busy, stats->expired, stats->refused));
   return kDone;
