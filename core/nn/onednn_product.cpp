@@ -55,14 +55,19 @@ struct Quantised {
   std::vector<std::int8_t> values;
   std::vector<float> scales;
   std::vector<std::int32_t>
-      offsets;  ///< what the 128 that is added to each byte of x adds to a sum
+      offsets;             ///< what the 128 that is added to each byte of x adds to a sum
+  bool all_finite = true;  ///< else the rest means nothing
 
   Quantised(const float* weight, std::uint32_t out, std::uint32_t in)
       : values(std::size_t{out} * in), scales(out), offsets(out) {
     for (std::uint32_t o = 0; o < out; ++o) {
       const float* row = weight + std::size_t{o} * in;
       float largest = 0;
-      for (std::uint32_t i = 0; i < in; ++i) largest = std::max(largest, std::abs(row[i]));
+      for (std::uint32_t i = 0; i < in; ++i) {
+        largest = std::max(largest, std::abs(row[i]));
+        all_finite = all_finite && std::isfinite(row[i]);
+      }
+      if (!all_finite) return;
       scales[o] = largest / 127.0f;
       const float inverse = largest > 0 ? 127.0f / largest : 0.0f;
       std::int32_t sum = 0;
@@ -100,6 +105,9 @@ class OnednnProduct final : public Product {
     packed->weight = dnnl::memory(weight_, engine_, memory.take(weight_.get_size()));
     if (spec_.precision == Precision::int8) {
       Quantised quantised(weight, spec_.out, spec_.in);
+      if (!quantised.all_finite)
+        return Error{Code::bad_data,
+                     "a weight is not a finite number, and int8 has no place for it"};
       reorder(Type::s8, quantised.values.data(), packed->weight);
       packed->scales = std::move(quantised.scales);
       packed->offsets = std::move(quantised.offsets);

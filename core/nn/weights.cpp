@@ -45,38 +45,25 @@ const TensorView* WeightReader::find(std::string_view name) const {
   return nullptr;
 }
 
-const TensorView* WeightReader::checked(const std::string& name,
-                                        std::initializer_list<std::uint64_t> shape) {
+std::vector<float> WeightReader::take(const std::string& name,
+                                      std::initializer_list<std::uint64_t> shape) {
   taken_.push_back(name);
-  if (!ok()) return nullptr;
+  if (!ok()) return {};
   const std::span<const std::uint64_t> expected(shape.begin(), shape.size());
   const TensorView* tensor = find(name);
   if (tensor == nullptr || tensor->data == nullptr) {
     problem_ = owner_ + ": tensor '" + name + "' " + shape_text(expected) + " is missing" +
                near(name, names_of(weights_));
-    return nullptr;
+    return {};
   }
   const auto found = shape_of(*tensor);
   if (tensor->rank > kHighestRank ||
       !std::equal(found.begin(), found.end(), expected.begin(), expected.end())) {
     problem_ = owner_ + ": tensor '" + name + "' has shape " + shape_text(found) + ", expected " +
                shape_text(expected);
-    return nullptr;
+    return {};
   }
-  return tensor;
-}
-
-std::vector<float> WeightReader::take(const std::string& name,
-                                      std::initializer_list<std::uint64_t> shape) {
-  const TensorView* tensor = checked(name, shape);
-  if (tensor == nullptr) return {};
   return {tensor->data, tensor->data + tensor->size()};
-}
-
-const float* WeightReader::borrow(const std::string& name,
-                                  std::initializer_list<std::uint64_t> shape) {
-  const TensorView* tensor = checked(name, shape);
-  return tensor == nullptr ? nullptr : tensor->data;
 }
 
 std::uint32_t WeightReader::dimension(const std::string& name, std::uint32_t axis) {

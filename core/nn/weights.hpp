@@ -23,8 +23,6 @@ class WeightReader {
 
   /// Contents of the tensor `name`, row-major; empty if it is missing or has another shape.
   std::vector<float> take(const std::string& name, std::initializer_list<std::uint64_t> shape);
-  /// The same, where it lies; null if it is missing or has another shape.
-  const float* borrow(const std::string& name, std::initializer_list<std::uint64_t> shape);
   /// One dimension of a tensor whose size only its weights tell; 0 if there is no such dimension.
   std::uint32_t dimension(const std::string& name, std::uint32_t axis);
   /// Tensors whose names begin so may be present and are not read.
@@ -36,7 +34,6 @@ class WeightReader {
 
  private:
   const TensorView* find(std::string_view name) const;
-  const TensorView* checked(const std::string& name, std::initializer_list<std::uint64_t> shape);
 
   std::string owner_;
   std::span<const TensorView> weights_;

@@ -6,7 +6,6 @@
 #include <utility>
 
 #include "core/nn/kernels.hpp"
-#include "core/nn/weights.hpp"
 
 namespace cambium::trunk {
 namespace {
@@ -34,7 +33,7 @@ HptModel::HptModel(const HptSpec& spec, const ModelOptions& options, nn::ChosenP
 }
 
 Result<std::unique_ptr<TrunkModel>> HptModel::create(const HptSpec& spec,
-                                                     std::span<const TensorView> weights,
+                                                     std::span<const nn::StoredTensor> weights,
                                                      const ModelOptions& options) {
   const std::string owner = "trunk 'hpt'";
   if (spec.width == 0 || spec.blocks == 0 || spec.heads == 0 || spec.mlp_ratio == 0 ||
@@ -56,20 +55,25 @@ Result<std::unique_ptr<TrunkModel>> HptModel::create(const HptSpec& spec,
                                          std::to_string(options.max_rows) +
                                          " rows; expected 1 to 1024 threads and at least one row"};
   }
-  nn::WeightReader reader(owner, weights);
+  nn::StoredWeights reader(owner, weights);
   const std::uint32_t width = spec.width, hidden = spec.mlp_ratio * width;
   std::vector<Block> blocks(spec.blocks);
   std::vector<Given> given(spec.blocks);
   for (std::uint32_t i = 0; i < spec.blocks && reader.ok(); ++i) {
     const std::string name = "blocks." + std::to_string(i) + ".";
     Block& block = blocks[i];
-    block.norm_1 = nn::LayerNorm(reader, name + "norm_1", width, kEps);
-    block.norm_2 = nn::LayerNorm(reader, name + "norm_2", width, kEps);
+    const auto norm = [&](const std::string& of) {
+      auto weight = reader.take(name + of + ".weight", {width});
+      return nn::LayerNorm(std::move(weight), reader.take(name + of + ".bias", {width}), kEps);
+    };
+    block.norm_1 = norm("norm_1");
+    block.norm_2 = norm("norm_2");
     block.bias_k = reader.take(name + "attn.bias_k", {1, 1, width});
     block.bias_v = reader.take(name + "attn.bias_v", {1, 1, width});
     const auto product = [&](const char* weight, const char* bias, std::uint32_t in,
-                             std::uint32_t out) {
-      return std::pair{reader.borrow(name + weight, {out, in}), reader.borrow(name + bias, {out})};
+                             std::uint32_t out) -> GivenProduct {
+      const auto matrix = reader.matrix(name + weight, out, in);
+      return {matrix, reader.take(name + bias, {out})};
     };
     given[i] = {product("attn.in_proj_weight", "attn.in_proj_bias", width, 3 * width),
                 product("attn.out_proj.weight", "attn.out_proj.bias", width, width),
@@ -103,15 +107,16 @@ Result<void> HptModel::make_parts() {
     part.heads = spec_.heads * (i + 1) / parts - part.first_head;
     part.first_out = boundary(spec_.width, i, parts);
     part.first_hidden = boundary(hidden, i, parts);
-    auto made = make_products(part, boundary(spec_.width, i + 1, parts) - part.first_out,
-                              boundary(hidden, i + 1, parts) - part.first_hidden);
+    part.out = boundary(spec_.width, i + 1, parts) - part.first_out;
+    part.hidden = boundary(hidden, i + 1, parts) - part.first_hidden;
+    auto made = make_products(part);
     if (!made) return made;
   }
   info_.chosen += " (" + parts_[0].in_proj->implementation() + ")";
   return {};
 }
 
-Result<void> HptModel::make_products(Part& part, std::uint32_t out, std::uint32_t hidden) {
+Result<void> HptModel::make_products(Part& part) {
   const auto all_hidden = static_cast<std::uint32_t>(this->hidden());
   const auto qkv = static_cast<std::uint32_t>(3 * part.heads * dim());
   const bool bf16 = info_.precision == nn::Precision::bf16;
@@ -132,45 +137,46 @@ Result<void> HptModel::make_products(Part& part, std::uint32_t out, std::uint32_
   };
   const std::uint32_t width = spec_.width;
   if (auto made = make(part.in_proj, width, qkv, qkv, nn::Epilogue::none); !made) return made;
-  if (auto made = make(part.out_proj, width, out, width, nn::Epilogue::add); !made) return made;
-  if (auto made = make(part.fc1, width, hidden, all_hidden, nn::Epilogue::gelu); !made) return made;
-  return make(part.fc2, all_hidden, out, width, nn::Epilogue::add);
+  if (auto made = make(part.out_proj, width, part.out, width, nn::Epilogue::add); !made)
+    return made;
+  if (auto made = make(part.fc1, width, part.hidden, all_hidden, nn::Epilogue::gelu); !made)
+    return made;
+  return make(part.fc2, all_hidden, part.out, width, nn::Epilogue::add);
 }
 
 // Each part lays out its own weights, on its own thread: twice the speed, and memory near its core.
 Result<void> HptModel::pack(std::span<const Given> given, std::uint32_t index) try {
   Part& part = parts_[index];
-  const std::size_t width = spec_.width, own = part.heads * dim(), first = part.first_head * dim();
+  const std::uint64_t width = spec_.width, own = part.heads * dim(),
+                      first = part.first_head * dim();
   std::vector<float> weight, bias;
-  const auto pack_one = [&part](const nn::Product& product, const float* w, const float* b,
-                                std::unique_ptr<nn::PackedWeights>& to) -> Result<void> {
-    auto packed = product.pack(w, b, part.memory);
+  const auto read = [&](const GivenProduct& from, std::uint64_t row, std::uint64_t count) {
+    const std::size_t at = weight.size(), columns = from.weight.columns();
+    weight.resize(at + count * columns);
+    from.weight.read_rows(row, count, weight.data() + at);
+    bias.insert(bias.end(), from.bias.data() + row, from.bias.data() + row + count);
+  };
+  const auto pack_read = [&](const nn::Product& product,
+                             std::unique_ptr<nn::PackedWeights>& to) -> Result<void> {
+    auto packed = product.pack(weight.data(), bias.data(), part.memory);
     if (!packed) return std::move(packed).error();
     to = std::move(*packed);
+    weight.clear();
+    bias.clear();
     return {};
   };
   for (std::size_t i = 0; i < blocks_.size(); ++i) {
     auto& to = blocks_[i].parts[index];
-    const auto& [in_proj, out_proj, fc1, fc2] = given[i];
     // Queries, keys and values of its heads, one after the other.
-    weight.clear();
-    bias.clear();
-    for (std::size_t kind = 0; kind < 3; ++kind) {
-      const std::size_t row = kind * width + first;
-      weight.insert(weight.end(), in_proj.first + row * width, in_proj.first + (row + own) * width);
-      bias.insert(bias.end(), in_proj.second + row, in_proj.second + row + own);
-    }
-    auto done = pack_one(*part.in_proj, weight.data(), bias.data(), to.in_proj);
-    if (!done) return done;
-    done = pack_one(*part.out_proj, out_proj.first + part.first_out * width,
-                    out_proj.second + part.first_out, to.out_proj);
-    if (!done) return done;
-    done = pack_one(*part.fc1, fc1.first + part.first_hidden * width,
-                    fc1.second + part.first_hidden, to.fc1);
-    if (!done) return done;
-    done = pack_one(*part.fc2, fc2.first + part.first_out * hidden(), fc2.second + part.first_out,
-                    to.fc2);
-    if (!done) return done;
+    for (std::uint64_t kind = 0; kind < 3; ++kind)
+      read(given[i].in_proj, kind * width + first, own);
+    if (auto done = pack_read(*part.in_proj, to.in_proj); !done) return done;
+    read(given[i].out_proj, part.first_out, part.out);
+    if (auto done = pack_read(*part.out_proj, to.out_proj); !done) return done;
+    read(given[i].fc1, part.first_hidden, part.hidden);
+    if (auto done = pack_read(*part.fc1, to.fc1); !done) return done;
+    read(given[i].fc2, part.first_out, part.out);
+    if (auto done = pack_read(*part.fc2, to.fc2); !done) return done;
   }
   return {};
 } catch (const std::exception& problem) {

@@ -1,7 +1,6 @@
 // core/trunk/hpt_model.hpp: HPT's trunk: a plain transformer over packed rows.
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -10,11 +9,11 @@
 #include <utility>
 #include <vector>
 
-#include "cambium/frame.hpp"
 #include "core/base/huge_pages.hpp"
 #include "core/base/team.hpp"
 #include "core/nn/linear.hpp"
 #include "core/nn/product.hpp"
+#include "core/nn/stored_weights.hpp"
 #include "core/trunk/model.hpp"
 
 namespace cambium::trunk {
@@ -35,20 +34,18 @@ class HptModel final : public TrunkModel {
   /// weights   `blocks.{i}.…`; packed. incompatible naming what is missing, extra or misshapen.
   /// [setup]
   static Result<std::unique_ptr<TrunkModel>> create(const HptSpec& spec,
-                                                    std::span<const TensorView> weights,
+                                                    std::span<const nn::StoredTensor> weights,
                                                     const ModelOptions& options);
 
   const ModelInfo& info() const noexcept override { return info_; }
   Status forward(std::span<const Segment> segments, float* rows) noexcept override;
 
  private:
-  static constexpr std::size_t kProducts = 4;  ///< of a block: in_proj, out_proj, fc1, fc2
-
   /// What one thread computes of every block, and where it puts it.
   struct Part {
     std::uint32_t first_head = 0, heads = 0;
-    std::uint32_t first_out = 0;     ///< of the width
-    std::uint32_t first_hidden = 0;  ///< of the MLP
+    std::uint32_t first_out = 0, out = 0;        ///< of the width
+    std::uint32_t first_hidden = 0, hidden = 0;  ///< of the MLP
     std::unique_ptr<nn::Product> in_proj, out_proj, fc1, fc2;
     base::HugePages memory;  ///< of its weights
     std::vector<float> qkv;  // (padded max_rows, 3 * heads * dim)
@@ -67,7 +64,13 @@ class HptModel final : public TrunkModel {
   };
 
   /// Weights and biases of a block's products, as they were given.
-  using Given = std::array<std::pair<const float*, const float*>, kProducts>;
+  struct GivenProduct {
+    nn::StoredMatrix weight;
+    std::vector<float> bias;
+  };
+  struct Given {
+    GivenProduct in_proj, out_proj, fc1, fc2;
+  };
 
   /// Rows as the products read them.
   struct Rows {
@@ -79,7 +82,7 @@ class HptModel final : public TrunkModel {
 
   HptModel(const HptSpec& spec, const ModelOptions& options, nn::ChosenPrecision chosen);
   Result<void> make_parts();
-  Result<void> make_products(Part& part, std::uint32_t out, std::uint32_t hidden);
+  Result<void> make_products(Part& part);
   Result<void> pack(std::span<const Given> given, std::uint32_t part);
   void make_buffers();
 

@@ -5,6 +5,7 @@
 
 #include <cmath>
 #include <cstring>
+#include <limits>
 #include <vector>
 
 #include "core/nn/kernels.hpp"
@@ -174,6 +175,24 @@ TEST(Product, RefusesRowsThatOverlap) {
   ASSERT_FALSE(made);
   EXPECT_EQ(made.error().code, Code::bad_argument);
   EXPECT_THAT(made.error().message, HasSubstr("8 -> 8, rows of y 7 apart"));
+}
+
+TEST(Product, Int8RefusesWeightsThatItHasNoPlaceFor) {
+  if (const auto chosen = choose_precision(default_backend(), Precision::int8);
+      chosen.precision != Precision::int8)
+    GTEST_SKIP() << chosen.why;
+  const auto product =
+      make_product({.precision = Precision::int8, .in = 8, .out = 8, .y_stride = 8});
+  ASSERT_TRUE(product);
+  base::HugePages memory;
+  const std::vector<float> bias(8);
+  for (const float bad : {std::nanf(""), std::numeric_limits<float>::infinity()}) {
+    std::vector<float> weight(64, 0.5f);
+    weight[63] = bad;
+    const auto packed = (*product)->pack(weight.data(), bias.data(), memory);
+    ASSERT_FALSE(packed);
+    EXPECT_EQ(packed.error().code, Code::bad_data);
+  }
 }
 
 TEST(Product, EigenSaysThatItComputesInF32) {
