@@ -2,10 +2,12 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <cmath>
 #include <cstdio>
 #include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -132,11 +134,12 @@ json stats_json(const trunk::ServerStats& stats, const std::vector<trunk::RobotC
 }
 
 json load_json(const trunk::LoadTimes& took) {
-  return {{"open", took.open},
-          {"hash", took.hash},
-          {"pack", took.pack},
-          {"warm_up", took.warm_up},
-          {"all", took.all}};
+  const auto tenths = [](double ms) { return std::round(10 * ms) / 10; };
+  return {{"open", tenths(took.open)},
+          {"hash", tenths(took.hash)},
+          {"pack", tenths(took.pack)},
+          {"warm_up", tenths(took.warm_up)},
+          {"all", tenths(took.all)}};
 }
 
 void say_ready(const Options& options, const config::TrunkConfig& trunk,
@@ -165,6 +168,21 @@ void say_ready(const Options& options, const config::TrunkConfig& trunk,
                   trunk.threads, trunk.threads == 1 ? "" : "s", endpoint));
 }
 
+// None: as the stock says.
+std::optional<trunk::Precision> asked_for(config::Precision precision) {
+  switch (precision) {
+    case config::Precision::stock:
+      return std::nullopt;
+    case config::Precision::f32:
+      return trunk::Precision::f32;
+    case config::Precision::bf16:
+      return trunk::Precision::bf16;
+    case config::Precision::int8:
+      return trunk::Precision::int8;
+  }
+  return std::nullopt;
+}
+
 Result<trunk::ServerStats> serve(const Options& options, const config::Config& config,
                                  StopSignal& stop, Supervised& supervised,
                                  std::vector<trunk::RobotCounts>& robots) {
@@ -179,8 +197,9 @@ Result<trunk::ServerStats> serve(const Options& options, const config::Config& c
   model_options.backend =
       settings.backend == config::Backend::eigen ? trunk::Backend::eigen : trunk::Backend::onednn;
   model_options.threads = settings.threads;
+  model_options.cores = settings.cores;
   model_options.max_rows = server_options.max_rows();
-  auto loaded = trunk::load_trunk(settings.stock, model_options, std::nullopt);
+  auto loaded = trunk::load_trunk(settings.stock, model_options, asked_for(settings.precision));
   if (!loaded) return loaded.error();
   const trunk::ModelInfo info = loaded->model->info();
   const std::string& id = loaded->identity.trunk;
