@@ -4,6 +4,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <filesystem>
 #include <iterator>
@@ -182,11 +183,12 @@ json stats_json(const trunk::ServerStats& stats, const std::vector<trunk::RobotC
 }
 
 json load_json(const trunk::LoadTimes& took) {
-  return {{"open", took.open},
-          {"hash", took.hash},
-          {"pack", took.pack},
-          {"warm_up", took.warm_up},
-          {"all", took.all}};
+  const auto tenths = [](double ms) { return std::round(10 * ms) / 10; };
+  return {{"open", tenths(took.open)},
+          {"hash", tenths(took.hash)},
+          {"pack", tenths(took.pack)},
+          {"warm_up", tenths(took.warm_up)},
+          {"all", tenths(took.all)}};
 }
 
 void say_ready(const Options& options, const config::TrunkConfig& trunk,
