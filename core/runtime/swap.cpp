@@ -326,7 +326,9 @@ void Swap::announce(const Installed& parts, std::uint64_t number, std::uint64_t 
           .body = body,
           .actor = &robot,
           .worker = slot_.worker,
-          .welcome = welcome(robot.id(), robot.name(), parts.body, number, body, parts.horizon),
+          .welcome = welcome(robot.id(), robot.name(), parts.body, number, body, parts.horizon,
+                             means_.io.options()),
+          .observation_bytes = sizeof(float) * parts.body.observation_size(),
           .silent_after = parts.config.observation_timeout.count() * base::kMillisecond}));
 }
 
