@@ -14,7 +14,7 @@ inline constexpr std::size_t kCameraSize =
 
 /// Number i of frame `frame`.
 constexpr float camera_value(std::uint32_t frame, std::size_t i) noexcept {
-  return static_cast<float>((frame % 1000) * 1009 + i % 997);
+  return static_cast<float>((frame % 1000 + 1) * 1009 + i % 997);
 }
 
 inline void fill_camera(std::span<float> values, std::uint32_t frame) noexcept {
@@ -23,7 +23,7 @@ inline void fill_camera(std::span<float> values, std::uint32_t frame) noexcept {
 
 /// Whether they are one frame, whole.
 inline bool is_camera_frame(std::span<const float> values) noexcept {
-  const auto frame = static_cast<std::uint32_t>(values[0]) / 1009;
+  const auto frame = static_cast<std::uint32_t>(values[0]) / 1009 - 1;
   for (std::size_t i = 0; i < values.size(); ++i)
     if (values[i] != camera_value(frame, i)) return false;
   return true;
