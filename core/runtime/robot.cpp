@@ -119,6 +119,7 @@ void Robot::start_again(const ObservationFrame& frame) noexcept {
   Generation& now = *current_;
   if (comparison_) other_->window.clear();
   now.window.clear();
+  thought_.open = false;  // of an observation that is forgotten, and perhaps no other comes
   now.player.clear();
   now.ladder.reset();
   now.gate.release();

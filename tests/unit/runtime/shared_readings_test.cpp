@@ -213,6 +213,28 @@ TEST_F(SharedReadingsTest, NaNIsFoundInMemoryToo) {
   EXPECT_EQ(robot_.generation()->window.steps(), 0U);
 }
 
+// The io thread answers both before the worker wakes; nothing is left to think about.
+TEST_F(SharedReadingsTest, AnEpisodeThatBeginsWithNaNForgetsWhatWasStillToBeAskedAbout) {
+  for (const float value : {0.0F, std::numeric_limits<float>::quiet_NaN()}) {
+    auto* frame = robot_.mailbox().observations.loan();
+    frame->body = 1;
+    frame->sequence = ++sequence_;
+    frame->readable = clock_ += 10 * base::kMillisecond;
+    frame->want_chunk = false;
+    frame->episode_start = true;
+    frame->reading_count = 2;
+    frame->sizes[0] = 2;
+    frame->sizes[1] = 3;
+    std::fill_n(frame->values.get(), 5, value);
+    robot_.mailbox().observations.publish();
+    robot_.answer();
+    next(OutFrame::Kind::action);
+  }
+  ASSERT_EQ(robot_.generation()->window.steps(), 0U);
+  robot_.handle_messages();
+  EXPECT_TRUE(silent()) << "no tokens of an empty window";
+}
+
 TEST_F(SharedReadingsTest, MemoryThatIsReadNoMoreComesBackAndItsReadingsAreStale) {
   observe_shared(write(0.25F));
   next(OutFrame::Kind::action);
