@@ -17,7 +17,7 @@
 #include "core/config/config.hpp"
 #include "core/config/endpoint.hpp"
 #include "core/config/run_dir.hpp"
-#include "core/nn/stock.hpp"
+#include "core/trunk/load_trunk.hpp"
 #include "core/trunk/server.hpp"
 
 namespace cambium::app {
@@ -109,49 +109,70 @@ void explain(const Options& options, const config::Config& config) {
   say(options, {{"event", "explain"}, {"trunk", object}}, text);
 }
 
-json stats_json(const trunk::ServerStats& stats) {
+json stats_json(const trunk::ServerStats& stats, const std::vector<trunk::RobotCounts>& robots) {
+  json list = json::array();
+  for (const auto& robot : robots)
+    list.push_back({{"peer", robot.peer},
+                    {"robot_id", robot.robot_id},
+                    {"served", robot.served},
+                    {"busy", robot.busy},
+                    {"expired", robot.expired}});
   return {{"event", "stopped"},
           {"served", stats.served},
           {"batches", stats.batches},
           {"busy", stats.busy},
           {"expired", stats.expired},
           {"refused", stats.refused},
+          {"queue_high", stats.queue_high},
+          {"robots", list},
           {"queue_p50_us", stats.queue_p50_us},
           {"queue_p99_us", stats.queue_p99_us},
           {"compute_p50_us", stats.compute_p50_us},
           {"compute_p99_us", stats.compute_p99_us}};
 }
 
-void say_ready(const Options& options, const config::TrunkConfig& trunk, const nn::Stock& stock,
-               const trunk::ModelInfo& model, const std::string& endpoint) {
+json load_json(const trunk::LoadTimes& took) {
+  return {{"open", took.open},
+          {"hash", took.hash},
+          {"pack", took.pack},
+          {"warm_up", took.warm_up},
+          {"all", took.all}};
+}
+
+void say_ready(const Options& options, const config::TrunkConfig& trunk,
+               const trunk::LoadedTrunk& loaded, const trunk::ModelInfo& model,
+               const std::string& endpoint) {
+  const std::string& id = loaded.identity.trunk;
   const json object{{"event", "ready"},
-                    {"trunk", stock.trunk_id()},
+                    {"trunk", id},
                     {"architecture", model.architecture},
                     {"width", model.width},
                     {"blocks", model.blocks},
                     {"heads", model.heads},
                     {"weight_bytes", model.weight_bytes},
+                    {"precision", nn::to_string(model.precision)},
                     {"backend", backend_name(trunk.backend)},
                     {"threads", trunk.threads},
                     {"endpoint", endpoint},
                     {"stock", trunk.stock.string()},
+                    {"mapped", loaded.mapped},
+                    {"load_ms", load_json(loaded.took)},
                     {"pid", ::getpid()}};
   say(options, object,
       fmt::format("trunk {}: {}, {} x {} wide, {:.1f} MB, {} on {} thread{}, at {}",
-                  stock.trunk_id().substr(0, 16), model.architecture, model.blocks, model.width,
+                  id.substr(0, 16), model.architecture, model.blocks, model.width,
                   static_cast<double>(model.weight_bytes) * 1e-6, backend_name(trunk.backend),
                   trunk.threads, trunk.threads == 1 ? "" : "s", endpoint));
 }
 
 Result<trunk::ServerStats> serve(const Options& options, const config::Config& config,
-                                 StopSignal& stop, Supervised& supervised) {
+                                 StopSignal& stop, Supervised& supervised,
+                                 std::vector<trunk::RobotCounts>& robots) {
   const auto& settings = config.trunk;
   // Endpoints elsewhere are in folders of the user's own making.
   const std::string run_dir = "ipc://" + config.host.run_dir.string() + "/";
   if (settings.endpoint.starts_with(run_dir))
     if (auto made = config::make_run_dir(config.host.run_dir); !made) return made.error();
-  auto stock = nn::Stock::open(settings.stock);
-  if (!stock) return stock.error();
   trunk::ServerOptions server_options{settings.endpoint, settings.queue, settings.max_batch,
                                       settings.max_tokens};
   trunk::ModelOptions model_options;
@@ -159,16 +180,16 @@ Result<trunk::ServerStats> serve(const Options& options, const config::Config& c
       settings.backend == config::Backend::eigen ? trunk::Backend::eigen : trunk::Backend::onednn;
   model_options.threads = settings.threads;
   model_options.max_rows = server_options.max_rows();
-  auto model = trunk::load_model(stock->file(), model_options);
-  if (!model) return model.error();
-  const trunk::ModelInfo info = (*model)->info();
+  auto loaded = trunk::load_trunk(settings.stock, model_options, std::nullopt);
+  if (!loaded) return loaded.error();
+  const trunk::ModelInfo info = loaded->model->info();
+  const std::string& id = loaded->identity.trunk;
   auto server = trunk::TrunkServer::start(
-      server_options,
-      {base::from_hex(stock->trunk_id()), backend_name(settings.backend), settings.max_tokens},
-      std::move(*model));
+      server_options, {base::from_hex(id), backend_name(settings.backend), settings.max_tokens},
+      std::move(loaded->model));
   if (!server) return server.error();
-  say_ready(options, settings, *stock, info, server->endpoint());
-  const std::string name = "trunk " + stock->trunk_id().substr(0, 16);
+  say_ready(options, settings, *loaded, info, server->endpoint());
+  const std::string name = "trunk " + id.substr(0, 16);
   supervised.ready(name);
   TrunkPulse pulse(*server);
   while (!stop.wait(supervised.watched() ? kLook : -1))
@@ -178,6 +199,7 @@ Result<trunk::ServerStats> serve(const Options& options, const config::Config& c
     });
   supervised.stopping();
   server->stop();
+  robots = server->robots();
   return server->stats();
 }
 
@@ -190,9 +212,10 @@ int run(const Options& options) {
     explain(options, *config);
     return kDone;
   }
-  const auto stats = serve(options, *config, stop, supervised);
+  std::vector<trunk::RobotCounts> robots;
+  const auto stats = serve(options, *config, stop, supervised, robots);
   if (!stats) return complain(options, stats.error());
-  say(options, stats_json(*stats),
+  say(options, stats_json(*stats, robots),
       fmt::format("stopped: {} requests in {} passes, {} refused as busy, {} too late, {} refused",
                   stats->served, stats->batches, stats->busy, stats->expired, stats->refused));
   return kDone;

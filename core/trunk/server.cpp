@@ -16,7 +16,7 @@
 #include "core/transport/verify.hpp"
 #include "core/trunk/admission.hpp"
 #include "core/trunk/compute.hpp"
-#include "core/trunk/queue.hpp"
+#include "core/trunk/scheduler.hpp"
 #include "wire/hello_generated.h"
 #include "wire/notice_generated.h"
 #include "wire/tokens_generated.h"
@@ -41,7 +41,7 @@ class TrunkServer::Impl {
         identity_(std::move(identity)),
         model_(std::move(model)),
         admission_{identity_.id, model_->info().width, options_.max_tokens},
-        queue_(options_.queue),
+        schedule_({options_.queue, limits()}),
         ready_(limits(), model_->info().width),
         spare_(limits(), model_->info().width),
         at_once_({1, options_.max_tokens, options_.max_tokens}, model_->info().width) {
@@ -71,6 +71,7 @@ class TrunkServer::Impl {
     stats.busy = busy_;
     stats.expired = expired_;
     stats.refused = refused_;
+    stats.queue_high = queue_high_;
     stats.queue_p50_us = queue_time_.quantile_us(0.5);
     stats.queue_p99_us = queue_time_.quantile_us(0.99);
     stats.compute_p50_us = compute_time_.quantile_us(0.5);
@@ -78,6 +79,7 @@ class TrunkServer::Impl {
     return stats;
   }
 
+  std::vector<RobotCounts> robots() const { return tally_.counts(); }
   const std::string& endpoint() const noexcept { return options_.endpoint; }
 
  private:
@@ -111,24 +113,28 @@ class TrunkServer::Impl {
       poller.wait(time_to_first_deadline());
       waker_.clear();
       Batch* finished = compute.finished();
+      if (finished != nullptr) schedule_.finished(finished->rows(), finished->computed_for());
       receive_all();
       drop_expired();
       // The model gets its next batch before the last one is answered: it is the dearer of the two.
-      if (compute.idle() && queue_.size() > 0) run_next(compute);
+      if (compute.idle() && schedule_.queue().size() > 0) run_next(compute);
       if (finished != nullptr) answer(*finished);
       if (!at_once_.empty()) answer(at_once_);
+      for (auto& request : schedule_.doomed()) drop(std::move(request));
+      schedule_.doomed().clear();
     }
   }
 
   base::Nanoseconds time_to_first_deadline() const noexcept {
-    if (queue_.front() == nullptr || queue_.front()->deadline == kNoDeadline) return -1;
+    const base::Nanoseconds first = schedule_.queue().first_deadline();
+    if (first == kNoDeadline) return -1;
     // One beyond: a request expires after its deadline, not at it.
-    return std::max<base::Nanoseconds>(0, queue_.front()->deadline + 1 - base::monotonic_ns());
+    return std::max<base::Nanoseconds>(0, first + 1 - base::monotonic_ns());
   }
 
   // Bounded, so that answers leave even while somebody sends without pause.
   void receive_all() {
-    for (std::size_t i = 0; i < 2 * queue_.capacity() + 16; ++i) {
+    for (std::size_t i = 0; i < 2 * schedule_.queue().capacity() + 16; ++i) {
       std::span<const std::byte> bytes;
       const Status status = socket_->receive(from_, bytes);
       if (status.code() == Code::stale) return;
@@ -178,11 +184,21 @@ class TrunkServer::Impl {
       send(from_, replies_.refusal(*request, admitted.error().code));
     } else {
       // Those that are too late anyway must not keep out one that is not.
-      if (queue_.size() == queue_.capacity()) drop_expired();
-      if (queue_.push(request)) return;
-      ++busy_;
-      send(from_, replies_.refusal(*request, Code::busy));
+      if (schedule_.queue().size() == schedule_.queue().capacity()) drop_expired();
+      RequestPtr displaced;
+      const Busy busy = schedule_.offer(request, displaced, base::monotonic_ns());
+      queue_high_ = std::max<std::uint64_t>(queue_high_, schedule_.queue().size());
+      if (displaced != nullptr) refuse_busy(std::move(displaced), {Bound::queue, busy.retry});
+      if (busy.bound != Bound::none) refuse_busy(std::move(request), busy);
+      return;
     }
+    pool_.push_back(std::move(request));
+  }
+
+  void refuse_busy(RequestPtr request, const Busy& busy) {
+    ++busy_;
+    tally_.add(*request, Tally::busy);
+    send(request->from, replies_.refusal(*request, Code::busy, busy));
     pool_.push_back(std::move(request));
   }
 
@@ -192,25 +208,30 @@ class TrunkServer::Impl {
   }
 
   void drop_expired() {
-    while (RequestPtr request = queue_.pop_expired(base::monotonic_ns())) {
-      ++expired_;
-      send(request->from, replies_.refusal(*request, Code::timeout));
-      pool_.push_back(std::move(request));
-    }
+    while (RequestPtr request = schedule_.queue().pop_expired(base::monotonic_ns()))
+      drop(std::move(request));
+  }
+
+  void drop(RequestPtr request) {
+    ++expired_;
+    tally_.add(*request, Tally::expired);
+    send(request->from, replies_.refusal(*request, Code::timeout));
+    pool_.push_back(std::move(request));
   }
 
   void run_next(Compute& compute) noexcept {
     // Without a deadline a controller waits in lockstep; others refill chunks that are being
     // played, and would only take the core from an action on its way (measured: p99 of a control
     // tick 1.7 instead of 1.25 times raw).
-    if (queue_.size() == 1 && queue_.front()->deadline == kNoDeadline &&
-        queue_.front()->count <= quick_rows_) {
-      at_once_.fill(queue_);
+    if (const Request* lone = schedule_.lone();
+        lone != nullptr && lone->deadline == kNoDeadline && lone->count <= quick_rows_) {
+      schedule_.fill(at_once_, base::monotonic_ns());
       at_once_.run(*model_);
+      schedule_.finished(at_once_.rows(), at_once_.computed_for());
       return;
     }
     Batch& batch = ready_.empty() ? ready_ : spare_;
-    batch.fill(queue_);
+    schedule_.fill(batch, base::monotonic_ns());
     compute.start(batch);
   }
 
@@ -230,7 +251,10 @@ class TrunkServer::Impl {
       const Replies::Cost cost{batch.started() - request.arrived, batch.computed_for(),
                                static_cast<std::uint32_t>(requests.size())};
       queue_time_.add(cost.queued);
-      if (batch.status(i).ok()) ++served_;
+      if (batch.status(i).ok()) {
+        ++served_;
+        tally_.add(request, Tally::served);
+      }
       send(request.from, replies_.features(request, batch.status(i), batch.features(i), cost));
       pool_.push_back(std::move(requests[i]));
     }
@@ -247,7 +271,8 @@ class TrunkServer::Impl {
   std::unique_ptr<TrunkModel> model_;
   // The io thread's.
   Admission admission_;
-  RequestQueue queue_;
+  Scheduler schedule_;
+  Tally tally_;
   Batch ready_, spare_;
   Batch at_once_;  ///< run on this thread
   std::uint32_t quick_rows_ = 0;
@@ -258,7 +283,8 @@ class TrunkServer::Impl {
   // Shared.
   base::Waker waker_;
   std::atomic<bool> stopping_{false};
-  std::atomic<std::uint64_t> served_{0}, batches_{0}, busy_{0}, expired_{0}, refused_{0};
+  std::atomic<std::uint64_t> served_{0}, batches_{0}, busy_{0}, expired_{0}, refused_{0},
+      queue_high_{0};
   base::Histogram queue_time_, compute_time_;
   std::thread io_;
 };
@@ -280,6 +306,9 @@ void TrunkServer::stop() {
 }
 ServerStats TrunkServer::stats() const {
   return impl_->stats();
+}
+std::vector<RobotCounts> TrunkServer::robots() const {
+  return impl_->robots();
 }
 const std::string& TrunkServer::endpoint() const noexcept {
   return impl_->endpoint();

@@ -1,5 +1,5 @@
-// Short runs of `cambium bench swap` and `chaos`: they report what they promise and leave nothing.
-// No time is asserted: machines are noisy.
+// Short runs of `cambium bench swap`, `chaos`, `trunk` and `mixed`: they report what they promise
+// and leave nothing. No time is asserted: machines are noisy.
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -72,6 +72,22 @@ TEST_F(BenchSmoke, SwapReportsEveryKindOfSwapAndLeavesNothing) {
   expect_nothing_left();
 }
 
+TEST_F(BenchSmoke, MixedAnswersEveryRequestAndLeavesNothing) {
+  const auto report = run({"bench", "mixed", "--seconds", "4"});
+  expect_keys(report, {"mixed"});
+  ASSERT_EQ(report["mixed"].size(), 2u);
+  for (const auto& row : report["mixed"]) {
+    expect_keys(row, {"robots", "precision", "threads", "speedup", "late", "lost", "kept"});
+    EXPECT_EQ(row.value("lost", -1), 0);
+    EXPECT_LE(row.value("queue_high", 99), row.value("queue_bound", 0));
+    const auto& over = row["overload"];
+    EXPECT_GT(over.value("asked", 0), 0);
+    EXPECT_EQ(over.value("asked", 0), over.value("in_time", 0) + over.value("late", 0) +
+                                          over.value("busy", 0) + over.value("expired", 0));
+  }
+  expect_nothing_left();
+}
+
 TEST_F(BenchSmoke, ChaosLosesNoRobotBreaksNoLimitAndLeavesNothing) {
   const auto report = run({"bench", "chaos", "--seconds", "3", "--robots", "1", "--seed", "3"});
   expect_keys(report, {"faults", "missed_on_healthy_robots", "robots_lost", "out_of_limit_actions",
@@ -115,6 +131,17 @@ TEST_F(BenchSmoke, AStockThatIsNotThereIsASentence) {
                              folder_.path());
   EXPECT_NE(process.error().find("nowhere.safetensors"), std::string::npos);
   EXPECT_EQ(process.wait(), 1);
+  expect_nothing_left();
+}
+
+TEST_F(BenchSmoke, TrunkReportsItsRows) {
+  const auto report = run({"bench", "trunk", "--size", "Small", "--precision", "f32", "--robots",
+                           "1,2", "--threads", "1", "--quick"});
+  expect_keys(report, {"rows", "int8_over_bf16", "batch4_over_1", "machine"});
+  ASSERT_EQ(report["rows"].size(), 2u);
+  expect_keys(report["rows"][1], {"size", "precision", "robots", "threads", "ms_p50", "ms_p99",
+                                  "tokens_per_s", "limit_ratio", "roof_ratio"});
+  EXPECT_EQ(report["rows"][1]["robots"], 2);
   expect_nothing_left();
 }
 
