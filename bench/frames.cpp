@@ -105,11 +105,12 @@ Result<std::vector<FrameRow>> run_frames(const FramesOptions& options,
   std::vector<Size> sizes(std::size(kFrames));
   for (std::size_t i = 0; i < sizes.size(); ++i) {
     for (const bool memory : {true, false}) {
-      auto camera = Camera::open(folder.ipc("control"),
-                                 fmt::format("{}_{}", memory ? "memory" : "bytes", kFrames[i]),
-                                 memory);
+      auto camera =
+          Camera::open(folder.ipc("control"),
+                       fmt::format("{}_{}", memory ? "memory" : "bytes", kFrames[i]), memory);
       if (!camera)
-        return Error{camera.error().code, camera.error().message + "; last word: " + last_line(log)};
+        return Error{camera.error().code,
+                     camera.error().message + "; last word: " + last_line(log)};
       (memory ? sizes[i].memory : sizes[i].bytes).camera = std::move(*camera);
     }
   }
@@ -166,14 +167,15 @@ nlohmann::json json_of(const std::vector<FrameRow>& rows) {
 }
 
 std::string text_of(const std::vector<FrameRow>& rows) {
-  std::string text = fmt::format("{:<12} {:>8}   {:>10} {:>10}   {:>10} {:>10}   {}\n", "[us]", "KB",
-                                 "memory p50", "p99", "bytes p50", "p99",
-                                 "bytes / memory (rounds)");
+  std::string text =
+      fmt::format("{:<12} {:>8}   {:>10} {:>10}   {:>10} {:>10}   {}\n", "[us]", "KB", "memory p50",
+                  "p99", "bytes p50", "p99", "bytes / memory (rounds)");
   for (const auto& row : rows) {
-    text += fmt::format("{:<12} {:>8.0f}   {:>10.0f} {:>10.0f}   {:>10.0f} {:>10.0f}   {:.2f} "
-                        "({:.2f} to {:.2f})\n",
-                        row.frame, row.kb, row.memory_us_p50, row.memory_us_p99, row.bytes_us_p50,
-                        row.bytes_us_p99, row.ratio_p50, row.ratio_min, row.ratio_max);
+    text += fmt::format(
+        "{:<12} {:>8.0f}   {:>10.0f} {:>10.0f}   {:>10.0f} {:>10.0f}   {:.2f} "
+        "({:.2f} to {:.2f})\n",
+        row.frame, row.kb, row.memory_us_p50, row.memory_us_p99, row.bytes_us_p50, row.bytes_us_p99,
+        row.ratio_p50, row.ratio_min, row.ratio_max);
   }
   return text;
 }

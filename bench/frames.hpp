@@ -15,9 +15,9 @@ namespace cambium::bench {
 struct FramesOptions {
   std::filesystem::path program;  ///< the `cambium` program: the host is a process of its own
   std::filesystem::path plugin;   ///< libbench_camera.so
-  int rounds = 10;                ///< each measures all sizes both ways, so that noise hits all alike
-  int exchanges = 50;             ///< of each size and way in a round
-  double period_ms = 5;           ///< paced as a controller is; 0: back to back
+  int rounds = 10;       ///< each measures all sizes both ways, so that noise hits all alike
+  int exchanges = 50;    ///< of each size and way in a round
+  double period_ms = 5;  ///< paced as a controller is; 0: back to back
 };
 
 /// One size of a frame. Times are from the frame in the controller's hand to its action, all

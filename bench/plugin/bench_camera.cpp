@@ -10,11 +10,7 @@ constexpr JointSpec kPan[] = {{"pan", JointKind::revolute, -1.5, 1.5, 2.0, 10.0,
 template <std::uint32_t kRows, std::uint32_t kColumns>
 constexpr SensorSpec kSensors[] = {
     {.name = "joint_position", .unit = "rad", .frame = "joint", .shape = {1}},
-    {.name = "camera",
-     .unit = "1",
-     .frame = "camera",
-     .rank = 3,
-     .shape = {kRows, kColumns, 3}},
+    {.name = "camera", .unit = "1", .frame = "camera", .rank = 3, .shape = {kRows, kColumns, 3}},
 };
 
 template <std::uint32_t kRows, std::uint32_t kColumns>

@@ -64,8 +64,8 @@ Result<Descriptor> open_memory_of(MemoryHolder& holder, std::size_t bytes) {
   if (!S_ISREG(facts.st_mode)) return Error{Code::bad_data, path + " is no memory"};
   if (facts.st_uid != ::geteuid())
     return Error{Code::unavailable, path + " belongs to another user"};
-  const std::string same = path_of(static_cast<std::uint32_t>(::getpid()),
-                                   static_cast<std::uint32_t>(there.get()));
+  const std::string same =
+      path_of(static_cast<std::uint32_t>(::getpid()), static_cast<std::uint32_t>(there.get()));
   Descriptor memory(::open(same.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (!memory) return failed(path + ": open");
   constexpr int kNeeded = F_SEAL_SHRINK | F_SEAL_GROW;

@@ -26,7 +26,7 @@ namespace {
 
 constexpr Nanoseconds kHelloEvery = 100 * base::kMillisecond;
 constexpr Nanoseconds kTryAgain = 5 * base::kMillisecond;  // not connected yet
-constexpr Nanoseconds kMemoryTakes = base::kSecond;   // to be opened and mapped by the host
+constexpr Nanoseconds kMemoryTakes = base::kSecond;        // to be opened and mapped by the host
 constexpr int kSilentCallsBeforeHello = 3;  // then the host has forgotten us or is gone
 
 std::string default_name() {
@@ -236,7 +236,8 @@ class Client::Impl {
     readings.reset(info.sensors, options.share_from);
     offered.reset();
     connected = false;  // until it is known how large readings travel
-    if (options.share_from == ClientOptions::kNeverShare) return by_bytes("it is switched off here");
+    if (options.share_from == ClientOptions::kNeverShare)
+      return by_bytes("it is switched off here");
     if (!readings.any_large()) return by_bytes("no reading is large enough");
     if (!message.shared_memory()) return by_bytes("the host does not read it");
     offer_memory();

@@ -37,8 +37,8 @@ Status FrameMemory::read(const ReadingPlace& place, std::span<float> out,
   const bool sound = place.size == out.size() && place.offset % base::kSlotGrain == 0 &&
                      place.offset >= base::kSlotGrain && place.offset < bytes &&
                      place.size <= bytes / sizeof(float) &&
-                     base::slot_bytes(out.size()) <= bytes - place.offset &&
-                     place.sequence != 0 && place.sequence % 2 == 0;
+                     base::slot_bytes(out.size()) <= bytes - place.offset && place.sequence != 0 &&
+                     place.sequence % 2 == 0;
   if (!sound) return Code::bad_data;
   const auto copy = base::read_slot(mapping_.data() + place.offset, place.sequence, out);
   finite = copy.finite;

@@ -263,10 +263,8 @@ class IoLoop::Loop {
                     Code code, const std::string& why) {
     builder_.Clear();
     const auto text = builder_.CreateString(why);
-    const auto answer =
-        wire::CreateMemoryAnswer(builder_, static_cast<std::uint16_t>(code), text);
-    wire::FinishMemoryBuffer(builder_,
-                             wire::CreateMemory(builder_, robot_id, sequence, 0, answer));
+    const auto answer = wire::CreateMemoryAnswer(builder_, static_cast<std::uint16_t>(code), text);
+    wire::FinishMemoryBuffer(builder_, wire::CreateMemory(builder_, robot_id, sequence, 0, answer));
     [[maybe_unused]] const Status sent =
         control_.send(to, transport::bytes_of(builder_));  // lost: it says hello again
   }

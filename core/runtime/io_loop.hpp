@@ -38,7 +38,7 @@ struct Route {
   std::uint64_t body = 0;  ///< as in Welcome
   Robot* actor = nullptr;
   Worker* worker = nullptr;
-  std::vector<std::byte> welcome;  ///< a finished wire::Welcome, ready to be sent
+  std::vector<std::byte> welcome;       ///< a finished wire::Welcome, ready to be sent
   std::uint64_t observation_bytes = 0;  ///< of all its readings
   base::Nanoseconds silent_after =
       0;  ///< a controller unheard for this long may be replaced by another

@@ -80,8 +80,7 @@ Result<std::unique_ptr<ChannelView>> ChannelView::map(int memory, const ChannelS
   const std::size_t bytes = sizes.bytes();
   struct stat facts {};
   if (::fstat(memory, &facts) != 0) {
-    return failed(
-        Error{Code::failed, "fstat: " + std::generic_category().message(errno)});
+    return failed(Error{Code::failed, "fstat: " + std::generic_category().message(errno)});
   }
   if (bytes == 0 || static_cast<std::size_t>(facts.st_size) != bytes) {
     return Error{Code::incompatible,

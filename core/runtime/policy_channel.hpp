@@ -74,7 +74,9 @@ class ChannelView {
   float* input() const noexcept { return reinterpret_cast<float*>(base() + input_); }
   float* output() const noexcept { return reinterpret_cast<float*>(base() + output_); }
   std::byte* state_to_child(std::size_t part) const noexcept { return base() + to_child_[part]; }
-  std::byte* state_from_child(std::size_t part) const noexcept { return base() + from_child_[part]; }
+  std::byte* state_from_child(std::size_t part) const noexcept {
+    return base() + from_child_[part];
+  }
 
  private:
   ChannelView(base::Mapping mapping, const ChannelSizes& sizes);

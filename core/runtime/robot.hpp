@@ -25,10 +25,11 @@ struct RobotCounters {
   std::atomic<std::uint64_t> limited{0};       ///< of these, changed by the gate
   std::atomic<std::uint64_t> refused{0};       ///< observations refused
   std::atomic<std::uint64_t> overwritten{0};   ///< of these, shared readings that changed too early
-  std::atomic<std::uint64_t> shared_bytes{0};  ///< of memory in which the controller leaves readings
-  std::atomic<std::uint64_t> requests{0};      ///< token sets sent to the trunk
-  std::atomic<std::uint64_t> chunks{0};        ///< chunks taken into use
-  std::atomic<std::uint64_t> late_chunks{0};   ///< chunks of which no row was left to play
+  std::atomic<std::uint64_t> shared_bytes{
+      0};                                     ///< of memory in which the controller leaves readings
+  std::atomic<std::uint64_t> requests{0};     ///< token sets sent to the trunk
+  std::atomic<std::uint64_t> chunks{0};       ///< chunks taken into use
+  std::atomic<std::uint64_t> late_chunks{0};  ///< chunks of which no row was left to play
   std::atomic<std::uint64_t> generation{0};
   std::atomic<Drive> drive{Drive::waiting};
   std::atomic<Code> reason{Code::ok};

@@ -48,9 +48,9 @@ class Memory {
     const Status status = ours_->read(place, out, finite);
     fuzz::promise(status.ok() || status.code() == Code::bad_data || status.code() == Code::stale,
                   "a place is good, bad or stale");
-    fuzz::promise(std::ranges::all_of(std::span(out_).subspan(size),
-                                      [](float x) { return x == kUntouched; }),
-                  "no more is copied than was asked for");
+    fuzz::promise(
+        std::ranges::all_of(std::span(out_).subspan(size), [](float x) { return x == kUntouched; }),
+        "no more is copied than was asked for");
     if (!status.ok()) return;
     fuzz::promise(place.size == size && place.offset + base::slot_bytes(size) <= kBytes,
                   "a good place lies in the memory");

@@ -34,9 +34,9 @@ struct Fixture {
     flatbuffers::FlatBufferBuilder builder;
     const auto token = builder.CreateVector(
         reinterpret_cast<const std::uint8_t*>(ring.token().data()), ring.token().size());
-    const auto offer = wire::CreateMemoryOffer(builder, static_cast<std::uint32_t>(::getpid()),
-                                               static_cast<std::uint32_t>(ring.descriptor()),
-                                               ring.bytes(), token);
+    const auto offer =
+        wire::CreateMemoryOffer(builder, static_cast<std::uint32_t>(::getpid()),
+                                static_cast<std::uint32_t>(ring.descriptor()), ring.bytes(), token);
     wire::FinishMemoryBuffer(builder, wire::CreateMemory(builder, 0, 1, offer));
     controller->send(transport::bytes_of(builder));
     fuzz::wait_until(controller->poller(), "sound memory is taken", shared);

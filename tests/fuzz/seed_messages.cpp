@@ -62,8 +62,8 @@ void from_controllers(const Keep& keep) {
     const wire::Place place(64, 2, 3);
     const std::vector readings = {wire::CreateReadingDirect(b, &joints),
                                   wire::CreateReading(b, 0, &place)};
-    wire::FinishObservationBuffer(b, wire::CreateObservationDirect(b, 0, 1, 1, 5, wire::Want::action,
-                                                                   false, &readings));
+    wire::FinishObservationBuffer(
+        b, wire::CreateObservationDirect(b, 0, 1, 1, 5, wire::Want::action, false, &readings));
   });
   seed(keep, {"host_control"}, "memory", [&](Builder& b) {
     const std::vector<std::uint8_t> token(16, 0xab);

@@ -250,8 +250,8 @@ TEST_F(SharedMemoryTest, AControllerGoesOnByItselfAfterItsHostWasKilled) {
   start_trunk();
   std::ofstream(folder_ / "cambium.toml")
       << "[trunk]\nendpoint = \"" << ipc("trunk") << "\"\nstock = \"stock.safetensors\"\n[host]\n"
-      << "control = \"" << ipc("control") << "\"\nadmin = \"" << ipc("admin")
-      << "\"\nrun_dir = \"" << folder_.path().string() << "\"\n[[robot]]\nname = \"eye\"\n"
+      << "control = \"" << ipc("control") << "\"\nadmin = \"" << ipc("admin") << "\"\nrun_dir = \""
+      << folder_.path().string() << "\"\n[[robot]]\nname = \"eye\"\n"
       << "plugin = \"" << TOY_CAMERA << "\"\nbundle = \"camera.safetensors\"\n"
       << "[robot.gate]\nmax_observation_age_ms = 10000\n";
   const std::vector<std::string> command = {CAMBIUM_PROGRAM, "host", "--config",
@@ -288,8 +288,8 @@ class HandMade {
   std::pair<Code, std::string> offer(std::uint32_t process, int descriptor, std::uint64_t bytes,
                                      std::span<const std::byte> token) {
     builder_.Clear();
-    const auto bytes_of_token = builder_.CreateVector(
-        reinterpret_cast<const std::uint8_t*>(token.data()), token.size());
+    const auto bytes_of_token =
+        builder_.CreateVector(reinterpret_cast<const std::uint8_t*>(token.data()), token.size());
     const auto made = wire::CreateMemoryOffer(
         builder_, process, static_cast<std::uint32_t>(descriptor), bytes, bytes_of_token);
     wire::FinishMemoryBuffer(builder_, wire::CreateMemory(builder_, id, ++offers_, made));
@@ -380,12 +380,10 @@ TEST_F(SharedMemoryTest, OffersThatDoNotHoldAreRefusedWithTheirReason) {
          "it was said to have");
   expect(hand.offer(self, ring.descriptor(), std::uint64_t{1} << 60, ring.token()), Code::limit,
          "expected");
-  expect(hand.offer(0x7fff'ffff, 3, ring.bytes(), ring.token()), Code::unavailable,
-         "is not there");
+  expect(hand.offer(0x7fff'ffff, 3, ring.bytes(), ring.token()), Code::unavailable, "is not there");
   const auto unsealed = base::make_memory("test");
   ASSERT_EQ(::ftruncate(unsealed->get(), 1 << 20), 0);
-  expect(hand.offer(self, unsealed->get(), 1 << 20, ring.token()), Code::bad_data,
-         "is not sealed");
+  expect(hand.offer(self, unsealed->get(), 1 << 20, ring.token()), Code::bad_data, "is not sealed");
   EXPECT_EQ(eye().shared_kb, 0U);
   expect(hand.offer(ring), Code::ok, "");
   EXPECT_TRUE(eventually([&] { return eye().shared_kb != 0; }));
@@ -408,7 +406,8 @@ TEST_F(SharedMemoryTest, PlacesThatAreNotSoundAreRefusedAndHarmNobody) {
     EXPECT_THAT(hand.refusal_of(offset, place.sequence, place.size), nowhere) << offset;
   }
   EXPECT_THAT(hand.refusal_of(place.offset, place.sequence + 1, place.size), nowhere);
-  for (const std::uint64_t size : {place.size - 1, place.size + (std::uint64_t{1} << 32), UINT64_MAX})
+  for (const std::uint64_t size :
+       {place.size - 1, place.size + (std::uint64_t{1} << 32), UINT64_MAX})
     EXPECT_THAT(hand.refusal_of(place.offset, place.sequence, size),
                 testing::AnyOf(nowhere, HasSubstr("its sensor has")))
         << size;

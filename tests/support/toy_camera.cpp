@@ -41,8 +41,7 @@ class FrameStem final : public PassStem {
 }  // namespace
 }  // namespace cambium::toy
 
-CAMBIUM_PLUGIN("toy_camera", "1.0.0",
-               cambium::plugin::embodiment<cambium::toy::kSpecWithCamera>(),
+CAMBIUM_PLUGIN("toy_camera", "1.0.0", cambium::plugin::embodiment<cambium::toy::kSpecWithCamera>(),
                cambium::plugin::stem<cambium::toy::PassStem>("pass"),
                cambium::plugin::stem<cambium::toy::FrameStem>("frame"),
                cambium::plugin::head<cambium::toy::ConstantHead>("constant"))

@@ -75,7 +75,8 @@ TEST(SealedMemory, RefusesWhatItCannotTrust) {
   const test::TemporaryFolder folder;
   test::write_bytes(folder / "file", std::string(kBytes, 'x'));
   const Descriptor file(::open((folder / "file").c_str(), O_RDWR | O_CLOEXEC));
-  EXPECT_THAT(why_not(here(file.get())), testing::AnyOf(HasSubstr("not a memfd"), HasSubstr("sealed")));
+  EXPECT_THAT(why_not(here(file.get())),
+              testing::AnyOf(HasSubstr("not a memfd"), HasSubstr("sealed")));
 
   int pipe[2];
   ASSERT_EQ(::pipe2(pipe, O_CLOEXEC), 0);

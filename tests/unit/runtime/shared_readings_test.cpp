@@ -76,8 +76,8 @@ TEST(FrameMemory, RefusesPlacesThatItDoesNotHave) {
         bytes + 64, UINT64_MAX - 63, UINT64_MAX, std::uint64_t{1} << 63}) {
     EXPECT_EQ(code({offset, sound.sequence, 5}), Code::bad_data) << offset;
   }
-  for (const std::uint64_t size : {std::uint64_t{0}, std::uint64_t{4}, std::uint64_t{6},
-                                   std::uint64_t{1} << 62, UINT64_MAX})
+  for (const std::uint64_t size :
+       {std::uint64_t{0}, std::uint64_t{4}, std::uint64_t{6}, std::uint64_t{1} << 62, UINT64_MAX})
     EXPECT_EQ(code({sound.offset, sound.sequence, size}), Code::bad_data) << size;
   EXPECT_EQ(code({sound.offset, 0, 5}), Code::bad_data);
   EXPECT_EQ(code({sound.offset, sound.sequence + 1, 5}), Code::bad_data) << "is being written";
