@@ -72,7 +72,8 @@ Result<std::unique_ptr<Host>> Host::start(config::Config config, Log log,
     io = IoLoop::start(self->tick_context_,
                        {.control = settings.host.control,
                         .trunk = settings.trunk.endpoint,
-                        .max_message_bytes = std::size_t{settings.host.max_message_kb} * 1024},
+                        .max_message_bytes = std::size_t{settings.host.max_message_kb} * 1024,
+                        .shared_memory = settings.host.shared_memory},
                        [self] { return self->prepare_thread("cambium-io", kPriority); });
   }).join();
   if (!io) return io.error();
@@ -289,6 +290,8 @@ std::vector<RobotStatus> Host::status() const {
                  counters.unanswered.load(std::memory_order_relaxed);
     one.limited = counters.limited.load(std::memory_order_relaxed);
     one.refused = counters.refused.load(std::memory_order_relaxed);
+    one.overwritten = counters.overwritten.load(std::memory_order_relaxed);
+    one.shared_kb = (counters.shared_bytes.load(std::memory_order_relaxed) + 1023) / 1024;
     one.requests = counters.requests.load(std::memory_order_relaxed);
     one.chunks = counters.chunks.load(std::memory_order_relaxed);
     one.late_chunks = counters.late_chunks.load(std::memory_order_relaxed);
