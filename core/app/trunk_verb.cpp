@@ -152,8 +152,10 @@ Result<trunk::ServerStats> serve(const Options& options, const config::Config& c
     if (auto made = config::make_run_dir(config.host.run_dir); !made) return made.error();
   auto stock = nn::Stock::open(settings.stock);
   if (!stock) return stock.error();
-  trunk::ServerOptions server_options{settings.endpoint, settings.queue, settings.max_batch,
-                                      settings.max_tokens};
+  trunk::ServerOptions server_options{.endpoint = settings.endpoint,
+                                      .queue = settings.queue,
+                                      .max_batch = settings.max_batch,
+                                      .max_tokens = settings.max_tokens};
   trunk::ModelOptions model_options;
   model_options.backend =
       settings.backend == config::Backend::eigen ? trunk::Backend::eigen : trunk::Backend::onednn;
@@ -162,6 +164,10 @@ Result<trunk::ServerStats> serve(const Options& options, const config::Config& c
   auto model = trunk::load_model(stock->file(), model_options);
   if (!model) return model.error();
   const trunk::ModelInfo info = (*model)->info();
+  server_options.open = trunk::stock_opener(model_options);
+  server_options.log = [&options](const std::string& text) {
+    say(options, {{"event", "models"}, {"text", text}}, text);
+  };
   auto server = trunk::TrunkServer::start(
       server_options,
       {base::from_hex(stock->trunk_id()), backend_name(settings.backend), settings.max_tokens},
