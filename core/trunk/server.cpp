@@ -156,11 +156,12 @@ class TrunkServer::Impl {
           {Code::incompatible, fmt::format("you speak wire protocol {}, this trunk speaks {}",
                                            hello->protocol(), kWireProtocol)});
     if (const auto* ids = hello->trunks()) {
+      const auto now = base::monotonic_ns();
       const std::size_t count = std::min(ids->size() / kIdBytes, kMostNeeded);
       for (std::size_t i = 0; i < count; ++i) {
         Lane* const lane = shelf_.find({ids->data() + i * kIdBytes, kIdBytes});
         if (lane == nullptr) continue;
-        lane->needed = base::monotonic_ns();
+        lane->needed = now;
         lane->needed_by = hello->client() ? hello->client()->str() : "";
       }
     }
@@ -193,7 +194,7 @@ class TrunkServer::Impl {
         return send(from_, replies_.loaded(wanted.request, lane->identity, lane->model->info()));
       }
     }
-    if (auto begun = shelf_.load(wanted, now); !begun)
+    if (auto begun = shelf_.load(wanted); !begun)
       send(from_, replies_.not_loaded(wanted.request, begun.error()));
   }
 

@@ -25,19 +25,8 @@ std::string whose(const Lane& lane) {
                                             : "needed by '" + lane.needed_by + "'");
 }
 
-// Reading and hashing can wait. Not the whole load: threads that a model makes would be patient for
-// good.
-Result<OpenedStock> open_patiently(const OpenStock& open, const std::filesystem::path& file) {
-  Result<OpenedStock> stock = Error{};
-  std::thread([&] {
-    base::step_back();
-    try {
-      stock = open(file);
-    } catch (const std::exception& what) {
-      stock = Error{Code::limit, fmt::format("'{}': {}", file.string(), what.what())};
-    }
-  }).join();
-  return stock;
+Error failure(const std::filesystem::path& file, const std::exception& what) {
+  return {Code::limit, fmt::format("'{}': {}", file.string(), what.what())};
 }
 
 }  // namespace
@@ -59,7 +48,7 @@ Lane* ModelShelf::find(std::span<const std::uint8_t> id) const noexcept {
   return found == lanes_.end() ? nullptr : found->get();
 }
 
-Result<void> ModelShelf::load(LoadOrder order, base::Nanoseconds now) {
+Result<void> ModelShelf::load(LoadOrder order) {
   const std::string& path = order.stock.native();
   if (!open_)
     return Error{Code::unavailable, "this trunk serves the stock that it was started with only"};
@@ -68,92 +57,121 @@ Result<void> ModelShelf::load(LoadOrder order, base::Nanoseconds now) {
     return Error{
         Code::bad_argument,
         fmt::format("a stock is named by an absolute path of at most {} bytes", kLongestPath)};
-  if (at_work())
+  if (stage_ != Stage::idle)
     return Error{Code::busy, order_ ? fmt::format("the trunk is loading '{}'; ask again",
                                                   order_->stock.string())
                                     : "the trunk is putting a model away; ask again"};
-  std::unique_ptr<Lane> leaves;
-  if (lanes_.size() == kMostLanes) {
-    const auto idle = std::ranges::find_if(lanes_, [&](const auto& lane) {
-      return lane->empty() && now - lane->needed > options_.evictable;
-    });
-    if (idle == lanes_.end())
-      return Error{Code::busy, fmt::format("the trunk serves two stocks already, {} and {}",
-                                           whose(*lanes_[0]), whose(*lanes_[1]))};
-    leaves = take(static_cast<std::size_t>(idle - lanes_.begin()));
-  }
-  begin(std::move(leaves), std::move(order));
+  order_ = std::move(order);
+  opened_ = Error{};
+  // Reading and hashing can wait; the rest may not: threads that a model makes would be patient for
+  // good.
+  begin(Stage::opening, [this] {
+    base::step_back();
+    try {
+      opened_ = open_(order_->stock);
+    } catch (const std::exception& what) {
+      opened_ = failure(order_->stock, what);
+    }
+  });
   return {};
 }
 
-void ModelShelf::begin(std::unique_ptr<Lane> leaves, std::optional<LoadOrder> order) {
-  order_ = std::move(order);
+template <class Work>
+void ModelShelf::begin(Stage stage, Work work) {
+  stage_ = stage;
   ended_.store(false, std::memory_order_relaxed);
-  thread_ = std::thread([this, gone = std::move(leaves)]() mutable {
+  thread_ = std::thread([this, work = std::move(work)]() mutable {
     base::name_thread("cambium-shelf");
-    if (gone) {
-      gone.reset();
-      ::malloc_trim(0);  // what is free inside the heap, too
-    }
-    if (order_) made_ = make(*order_);
+    work();
     ended_.store(true, std::memory_order_release);
     waker_.wake();
   });
 }
 
-Result<ModelShelf::Made> ModelShelf::make(const LoadOrder& order) const {
-  const std::string file = order.stock.string();
-  try {
-    auto stock = open_patiently(open_, order.stock);
-    if (!stock) return stock.error();
-    if (order.id && stock->id != *order.id)
-      return Error{Code::incompatible,
-                   fmt::format("'{}' is stock {}, expected {}; the file was replaced", file,
-                               short_hex(stock->id), short_hex(*order.id))};
-    if (stock->width > options_.max_width)
-      return Error{Code::limit, fmt::format("'{}' is {} wide, this trunk takes up to {}", file,
-                                            stock->width, options_.max_width)};
-    // The io thread leaves lanes_ as they are until this has ended.
-    if (find(stock->id) != nullptr) return Made{stock->id, nullptr};
-    auto model = stock->make_model();
-    if (!model) return model.error();
-    warm_up(**model, options_.limits.batch.max_tokens);
-    ServerIdentity identity = lanes_.front()->identity;  // made of the same options
-    identity.id = stock->id;
-    return Made{stock->id,
-                std::make_unique<Lane>(options_.limits, std::move(identity), std::move(*model))};
-  } catch (const std::exception& what) {
-    return Error{Code::limit, fmt::format("'{}': {}", file, what.what())};
+// Where it is not served yet and there is room, what follows the reading.
+Result<Lane*> ModelShelf::place(base::Nanoseconds now) {
+  if (!opened_) return opened_.error();
+  const std::string file = order_->stock.string();
+  if (order_->id && opened_->id != *order_->id)
+    return Error{Code::incompatible,
+                 fmt::format("'{}' is stock {}, expected {}; the file was replaced", file,
+                             short_hex(opened_->id), short_hex(*order_->id))};
+  if (Lane* const same = find(opened_->id)) return same;
+  if (opened_->width > options_.max_width)
+    return Error{Code::limit, fmt::format("'{}' is {} wide, this trunk takes up to {}", file,
+                                          opened_->width, options_.max_width)};
+  std::unique_ptr<Lane> leaves;
+  if (lanes_.size() == kMostLanes) {
+    const auto idle = std::find_if(lanes_.rbegin(), lanes_.rend(), [&](const auto& lane) {
+      return lane->empty() && now - lane->needed > options_.evictable;
+    });
+    if (idle == lanes_.rend())
+      return Error{Code::busy, fmt::format("the trunk serves two stocks already, {} and {}",
+                                           whose(*lanes_[0]), whose(*lanes_[1]))};
+    leaves = take(static_cast<std::size_t>(lanes_.rend() - idle) - 1);
   }
+  ServerIdentity identity = lanes_.front()->identity;  // made of the same options
+  identity.id = opened_->id;
+  begin(Stage::making, [this, identity, gone = std::move(leaves)]() mutable {
+    put_away(std::move(gone));
+    try {
+      made_ = make(identity);
+    } catch (const std::exception& what) {
+      made_ = failure(order_->stock, what);
+    }
+  });
+  return nullptr;
+}
+
+Result<std::unique_ptr<Lane>> ModelShelf::make(const ServerIdentity& identity) {
+  auto model = opened_->make_model();
+  opened_ = Error{};  // the file's bytes, where the model has copied them
+  if (!model) return model.error();
+  warm_up(**model, options_.limits.batch.max_tokens);
+  return std::make_unique<Lane>(options_.limits, identity, std::move(*model));
+}
+
+void ModelShelf::put_away(std::unique_ptr<Lane> lane) {
+  if (!lane) return;
+  lane.reset();
+  ::malloc_trim(0);  // what is free inside the heap, too
 }
 
 std::optional<ModelShelf::Loaded> ModelShelf::loaded(base::Nanoseconds now) {
-  if (!at_work() || !ended_.load(std::memory_order_acquire)) return std::nullopt;
+  if (stage_ == Stage::idle || !ended_.load(std::memory_order_acquire)) return std::nullopt;
   thread_.join();
-  thread_ = {};
-  if (!order_) return std::nullopt;
-  Loaded loaded{*std::exchange(order_, std::nullopt)};
-  Result<Made> made = std::exchange(made_, Error{});
-  if (!made) {
-    loaded.lane = made.error();
-    return loaded;
+  const Stage was = std::exchange(stage_, Stage::idle);
+  if (was == Stage::leaving) return std::nullopt;
+  Result<Lane*> lane = nullptr;
+  if (was == Stage::opening) {
+    lane = place(now);
+    if (lane && *lane == nullptr) return std::nullopt;  // it is being made
+  } else if (auto made = std::exchange(made_, Error{})) {
+    lane = lanes_.emplace_back(std::move(*made)).get();
+  } else {
+    lane = made.error();
   }
-  if (made->lane) lanes_.push_back(std::move(made->lane));
-  Lane* const lane = find(made->id);
-  lane->needed = now;
-  loaded.lane = lane;
-  return loaded;
+  opened_ = Error{};
+  if (lane) (*lane)->needed = now;
+  return Loaded{*std::exchange(order_, std::nullopt), lane};
 }
 
 std::optional<base::Digest> ModelShelf::tidy(base::Nanoseconds now) {
-  if (lanes_.size() < 2 || at_work()) return std::nullopt;
-  // Of two that nobody needs, the one that was needed later stays; of equals, the older.
-  const std::size_t least = lanes_[0]->needed < lanes_[1]->needed ? 0 : 1;
-  if (now - lanes_[least]->needed <= options_.lease || !lanes_[least]->empty()) return std::nullopt;
-  auto leaves = take(least);
-  const base::Digest id = leaves->identity.id;
-  begin(std::move(leaves), std::nullopt);
-  return id;
+  if (lanes_.size() < 2 || stage_ != Stage::idle) return std::nullopt;
+  const auto unneeded = [&](std::size_t i, base::Nanoseconds time) {
+    return now - lanes_[i]->needed > time;
+  };
+  // If nobody is left who needs any, the newer goes: it is not what this process was started with.
+  const bool nobody = unneeded(0, options_.lease) && unneeded(1, options_.lease);
+  for (const std::size_t i : {1U, 0U}) {
+    const bool other = !unneeded(1 - i, options_.evictable);
+    if (!unneeded(i, options_.lease) || !(other || nobody) || !lanes_[i]->empty()) continue;
+    auto leaves = take(i);
+    const base::Digest id = leaves->identity.id;
+    begin(Stage::leaving, [gone = std::move(leaves)]() mutable { put_away(std::move(gone)); });
+    return id;
+  }
+  return std::nullopt;
 }
 
 std::unique_ptr<Lane> ModelShelf::take(std::size_t index) {

@@ -27,8 +27,8 @@ struct LoadOrder {
 };
 
 /// A model lives by being needed: hosts name in each hello the ids that they need. Of two, one that
-/// nobody has named for `lease` is put away, if he who needs it has gone or has let it go; the last
-/// one always stays.
+/// nobody has named for `lease` is put away while somebody needs the other; if nobody needs either,
+/// the newer. The last one always stays.
 ///
 /// Threads    The io thread's. One thread beside it loads and puts away, one thing at a time.
 class ModelShelf {
@@ -55,9 +55,9 @@ class ModelShelf {
   /// Null if that id is not served. [io]
   Lane* find(std::span<const std::uint8_t> id) const noexcept;
 
-  /// Begins to load; loaded() will tell. busy: a load is under way, or there are two models that
-  /// are needed; bad_argument: no path to read. [io]
-  Result<void> load(LoadOrder order, base::Nanoseconds now);
+  /// Begins to load; loaded() will tell, also that there is no room. busy: a load is under way;
+  /// bad_argument: no path to read. [io]
+  Result<void> load(LoadOrder order);
   /// The load that has ended since the last call. [io]
   std::optional<Loaded> loaded(base::Nanoseconds now);
   /// Puts away what nobody needs any more; returns what that was. [io]
@@ -66,22 +66,25 @@ class ModelShelf {
   bool restless() const noexcept { return lanes_.size() > 1; }
 
  private:
-  struct Made {
-    base::Digest id{};
-    std::unique_ptr<Lane> lane;  ///< null: that id was served already
-  };
-  void begin(std::unique_ptr<Lane> leaves, std::optional<LoadOrder> order);
-  Result<Made> make(const LoadOrder& order) const;
+  /// What the thread does.
+  enum class Stage : std::uint8_t { idle, opening, making, leaving };
+
+  template <class Work>
+  void begin(Stage stage, Work work);
+  Result<Lane*> place(base::Nanoseconds now);
+  Result<std::unique_ptr<Lane>> make(const ServerIdentity& identity);
+  static void put_away(std::unique_ptr<Lane> lane);
   std::unique_ptr<Lane> take(std::size_t index);
-  bool at_work() const noexcept { return thread_.joinable(); }
 
   const Options options_;
   const OpenStock open_;
   base::Waker& waker_;
   std::vector<std::unique_ptr<Lane>> lanes_;
-  // Of the thread, until `ended_`.
-  std::optional<LoadOrder> order_;
-  Result<Made> made_ = Error{};
+  Stage stage_ = Stage::idle;
+  std::optional<LoadOrder> order_;  // not changed while the thread works
+  // The thread's, until `ended_`.
+  Result<OpenedStock> opened_ = Error{};
+  Result<std::unique_ptr<Lane>> made_ = Error{};
   std::atomic<bool> ended_{false};
   std::thread thread_;
 };

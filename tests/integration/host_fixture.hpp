@@ -60,7 +60,7 @@ class HostTest : public testing::Test {
     auto model = trunk::load_model(stock->file(), {.max_rows = 1024});
     ASSERT_TRUE(model) << model.error().message;
     auto server = trunk::TrunkServer::start(
-        {.endpoint = ipc("trunk")},
+        {.endpoint = ipc("trunk"), .open = open_, .lease = lease_},
         {.id = base::from_hex(stock->trunk_id()), .backend = "", .max_tokens = 256},
         std::move(*model));
     ASSERT_TRUE(server) << server.error().message;
@@ -120,6 +120,8 @@ class HostTest : public testing::Test {
   test::TemporaryFolder folder_;
   std::string trunk_id_, log_;
   config::Config config_;
+  trunk::OpenStock open_;  ///< empty: the trunk serves one stock
+  base::Nanoseconds lease_ = 5 * base::kSecond;
   std::unique_ptr<trunk::TrunkServer> trunk_;
   std::unique_ptr<Host> host_;
   std::vector<ClientEvent> events_;
