@@ -60,6 +60,7 @@ class TrunkSwapTest : public HostTest {
 
   static bool drives_at(const SteadyController& driver, float speed) {
     return driver.wait_for([&](const Ticks& ticks) {
+      if (ticks.empty()) return false;
       const auto& last = ticks.back();
       return last.by_policy() && std::abs(last.values[0] - speed) < 1e-5F;
     });
