@@ -8,7 +8,7 @@ find_package(fmt REQUIRED)
 find_package(OpenMP REQUIRED)          # the threads of the trunk's products: core/nn, core/trunk
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(zmq REQUIRED IMPORTED_TARGET libzmq)          # core/transport, core/client
-pkg_check_modules(sodium REQUIRED IMPORTED_TARGET libsodium)    # SHA-256 of weights: core/base
+pkg_check_modules(crypto REQUIRED IMPORTED_TARGET libcrypto)    # SHA-256 of weights: core/base
 pkg_check_modules(urdfdom REQUIRED IMPORTED_TARGET urdfdom)     # cambium new --urdf
 find_path(CLI11_INCLUDE_DIR CLI/CLI.hpp REQUIRED)
 find_path(NLOHMANN_JSON_INCLUDE_DIR nlohmann/json.hpp REQUIRED)
@@ -23,6 +23,7 @@ if(CAMBIUM_MUJOCO)
   list(FILTER paths EXCLUDE REGEX qhull)
   set_target_properties(mujoco::mujoco PROPERTIES INTERFACE_INCLUDE_DIRECTORIES "${paths}")
 endif()
+find_package(benchmark QUIET)          # bench/kernels, which is left out without it
 if(CAMBIUM_TESTS)
   find_package(GTest REQUIRED)
   include(CTest)

@@ -57,6 +57,11 @@ void print_status(const nlohmann::json& status) {
     fmt::print("      but the host's stock is {}: its bundles do not work with this trunk\n",
                stock.substr(0, 16));
   }
+  for (const auto& id : trunk.value("ids", nlohmann::json::array())) {
+    if (id != running)
+      fmt::print("      beside it {}, until nobody needs it\n",
+                 id.get<std::string>().substr(0, 16));
+  }
   fmt::print("{:<12} {:<12} {:>3} {:>4} {:<12} {:>9} {:>7} {:>8} {:>8} {:>8}\n", "robot",
              "embodiment", "dof", "gen", "drive", "ticks", "missed", "limited", "p50 us", "p99 us");
   for (const auto& robot : status["robots"]) {

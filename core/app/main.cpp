@@ -9,10 +9,10 @@ int main(int argc, char** argv) {
   program.require_subcommand(1);
   int exit_code = 0;
   const cambium::app::AddVerb verbs[] = {
-      cambium::app::add_up,       cambium::app::add_host,  cambium::app::add_trunk,
-      cambium::app::add_admin,    cambium::app::add_new,   cambium::app::add_check,
-      cambium::app::add_pretrain, cambium::app::add_graft, cambium::app::add_bench,
-      cambium::app::add_policy,
+      cambium::app::add_up,       cambium::app::add_host,    cambium::app::add_trunk,
+      cambium::app::add_admin,    cambium::app::add_new,     cambium::app::add_check,
+      cambium::app::add_pretrain, cambium::app::add_graft,   cambium::app::add_bench,
+      cambium::app::add_policy,   cambium::app::add_convert,
   };
   for (const auto add : verbs) add(program, exit_code);
   try {

@@ -17,7 +17,7 @@
 #include "core/config/config.hpp"
 #include "core/config/endpoint.hpp"
 #include "core/config/run_dir.hpp"
-#include "core/nn/stock.hpp"
+#include "core/trunk/load_trunk.hpp"
 #include "core/trunk/server.hpp"
 
 namespace cambium::app {
@@ -122,23 +122,36 @@ json stats_json(const trunk::ServerStats& stats) {
           {"compute_p99_us", stats.compute_p99_us}};
 }
 
-void say_ready(const Options& options, const config::TrunkConfig& trunk, const nn::Stock& stock,
-               const trunk::ModelInfo& model, const std::string& endpoint) {
+json load_json(const trunk::LoadTimes& took) {
+  return {{"open", took.open},
+          {"hash", took.hash},
+          {"pack", took.pack},
+          {"warm_up", took.warm_up},
+          {"all", took.all}};
+}
+
+void say_ready(const Options& options, const config::TrunkConfig& trunk,
+               const trunk::LoadedTrunk& loaded, const trunk::ModelInfo& model,
+               const std::string& endpoint) {
+  const std::string& id = loaded.identity.trunk;
   const json object{{"event", "ready"},
-                    {"trunk", stock.trunk_id()},
+                    {"trunk", id},
                     {"architecture", model.architecture},
                     {"width", model.width},
                     {"blocks", model.blocks},
                     {"heads", model.heads},
                     {"weight_bytes", model.weight_bytes},
+                    {"precision", nn::to_string(model.precision)},
                     {"backend", backend_name(trunk.backend)},
                     {"threads", trunk.threads},
                     {"endpoint", endpoint},
                     {"stock", trunk.stock.string()},
+                    {"mapped", loaded.mapped},
+                    {"load_ms", load_json(loaded.took)},
                     {"pid", ::getpid()}};
   say(options, object,
       fmt::format("trunk {}: {}, {} x {} wide, {:.1f} MB, {} on {} thread{}, at {}",
-                  stock.trunk_id().substr(0, 16), model.architecture, model.blocks, model.width,
+                  id.substr(0, 16), model.architecture, model.blocks, model.width,
                   static_cast<double>(model.weight_bytes) * 1e-6, backend_name(trunk.backend),
                   trunk.threads, trunk.threads == 1 ? "" : "s", endpoint));
 }
@@ -150,8 +163,6 @@ Result<trunk::ServerStats> serve(const Options& options, const config::Config& c
   const std::string run_dir = "ipc://" + config.host.run_dir.string() + "/";
   if (settings.endpoint.starts_with(run_dir))
     if (auto made = config::make_run_dir(config.host.run_dir); !made) return made.error();
-  auto stock = nn::Stock::open(settings.stock);
-  if (!stock) return stock.error();
   trunk::ServerOptions server_options{.endpoint = settings.endpoint,
                                       .queue = settings.queue,
                                       .max_batch = settings.max_batch,
@@ -161,25 +172,24 @@ Result<trunk::ServerStats> serve(const Options& options, const config::Config& c
       settings.backend == config::Backend::eigen ? trunk::Backend::eigen : trunk::Backend::onednn;
   model_options.threads = settings.threads;
   model_options.max_rows = server_options.max_rows();
-  auto model = trunk::load_model(stock->file(), model_options);
-  if (!model) return model.error();
-  const trunk::ModelInfo info = (*model)->info();
-  server_options.open = trunk::stock_opener(model_options);
+  auto loaded = trunk::load_trunk(settings.stock, model_options, std::nullopt);
+  if (!loaded) return loaded.error();
+  const trunk::ModelInfo info = loaded->model->info();
+  const std::string& id = loaded->identity.trunk;
+  server_options.open = trunk::stock_opener(model_options, std::nullopt);
   server_options.log = [&options](const std::string& text) {
     say(options, {{"event", "models"}, {"text", text}}, text);
   };
   auto server = trunk::TrunkServer::start(
-      server_options,
-      {base::from_hex(stock->trunk_id()), backend_name(settings.backend), settings.max_tokens},
-      std::move(*model));
+      server_options, {base::from_hex(id), backend_name(settings.backend), settings.max_tokens},
+      std::move(loaded->model));
   if (!server) return server.error();
-  say_ready(options, settings, *stock, info, server->endpoint());
-  const std::string name = "trunk " + stock->trunk_id().substr(0, 16);
-  supervised.ready(name);
+  say_ready(options, settings, *loaded, info, server->endpoint());
+  supervised.ready("trunk " + id.substr(0, 16));
   TrunkPulse pulse(*server);
   while (!stop.wait(supervised.watched() ? kLook : -1))
     supervised.beat(base::monotonic_ns(), [&] {
-      supervised.status(fmt::format("{}, {} requests served", name, server->stats().served));
+      supervised.status(fmt::format("trunk, {} requests served", server->stats().served));
       return pulse.well();
     });
   supervised.stopping();

@@ -18,6 +18,7 @@ void add_trunk(CLI::App& program, int& exit_code);
 void add_admin(CLI::App& program, int& exit_code);  // status add remove swap reload
 void add_new(CLI::App& program, int& exit_code);
 void add_check(CLI::App& program, int& exit_code);
+void add_convert(CLI::App& program, int& exit_code);
 void add_pretrain(CLI::App& program, int& exit_code);
 void add_graft(CLI::App& program, int& exit_code);
 void add_bench(CLI::App& program, int& exit_code);

@@ -1,23 +1,42 @@
 #include "core/base/sha256.hpp"
 
-#include <sodium.h>
+#include <openssl/evp.h>
 
 #include <charconv>
+#include <stdexcept>
 
 namespace cambium::base {
+namespace {
+
+// Ids are the product's promise: a hash that could not be computed must not become one.
+void must(bool done) {
+  if (!done) throw std::runtime_error("SHA-256: libcrypto could not compute it");
+}
+
+// In a library context of our own, so that no openssl.cnf of the machine decides whether it works.
+// Never given back: ids are computed until the process ends.
+const EVP_MD* algorithm() {
+  static const EVP_MD* const fetched =
+      EVP_MD_fetch(OSSL_LIB_CTX_new(), "SHA256", "provider=default");
+  must(fetched != nullptr);
+  return fetched;
+}
+
+}  // namespace
 
 struct Sha256::State {
-  crypto_hash_sha256_state sodium;
+  EVP_MD_CTX* context = EVP_MD_CTX_new();
+  ~State() { EVP_MD_CTX_free(context); }
 };
 
 Sha256::Sha256() : state_(std::make_unique<State>()) {
-  crypto_hash_sha256_init(&state_->sodium);
+  must(state_->context != nullptr &&
+       EVP_DigestInit_ex2(state_->context, algorithm(), nullptr) == 1);
 }
 Sha256::~Sha256() = default;
 
 void Sha256::update(std::span<const std::byte> bytes) {
-  crypto_hash_sha256_update(&state_->sodium, reinterpret_cast<const unsigned char*>(bytes.data()),
-                            bytes.size());
+  must(EVP_DigestUpdate(state_->context, bytes.data(), bytes.size()) == 1);
 }
 
 void Sha256::update(std::string_view text) {
@@ -26,7 +45,7 @@ void Sha256::update(std::string_view text) {
 
 Digest Sha256::finish() {
   Digest digest;
-  crypto_hash_sha256_final(&state_->sodium, digest.data());
+  must(EVP_DigestFinal_ex(state_->context, digest.data(), nullptr) == 1);
   return digest;
 }
 

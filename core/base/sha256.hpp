@@ -12,7 +12,7 @@ namespace cambium::base {
 
 using Digest = std::array<unsigned char, 32>;
 
-/// Streaming SHA-256 (libsodium). [setup]
+/// Streaming SHA-256 (libcrypto, which uses the processor's own instructions for it). [setup]
 class Sha256 {
  public:
   Sha256();

@@ -46,7 +46,12 @@ TrunkConfig read_trunk(Section section, const std::filesystem::path& base, Keys&
   section.endpoint("endpoint", trunk.endpoint, base);
   section.path("stock", trunk.stock, base);
   section.choice("backend", trunk.backend, {"onednn", "eigen"});
+  section.choice("precision", trunk.precision, {"stock", "f32", "bf16", "int8"});
   section.count("threads", trunk.threads, 1, 256);
+  section.counts("cores", trunk.cores, 0, 1023);
+  if (!trunk.cores.empty() && trunk.cores.size() != trunk.threads)
+    section.complain("cores", fmt::format("{} for {} threads, expected one for each or none",
+                                          trunk.cores.size(), trunk.threads));
   section.count("queue", trunk.queue, 1, 4096);
   section.count("max_batch", trunk.max_batch, 1, 1024);
   section.count("max_tokens", trunk.max_tokens, 1, 8192);

@@ -17,6 +17,13 @@ namespace cambium::config {
 using Seconds = std::chrono::duration<double>;
 
 enum class Backend : std::uint8_t { onednn, eigen };
+/// What the trunk computes in, as far as the machine can.
+enum class Precision : std::uint8_t {
+  stock,  ///< as the stock says
+  f32,
+  bf16,
+  int8
+};
 enum class Realtime : std::uint8_t {
   require,  ///< refuse to start without real-time priority and locked memory
   attempt,  ///< "try": say once where the system does not permit it
@@ -34,10 +41,12 @@ struct TrunkConfig {
   std::string endpoint;         ///< "ipc://…" or loopback tcp
   std::filesystem::path stock;  ///< absolute
   Backend backend = Backend::onednn;
-  std::uint32_t threads = 1;       ///< of one forward pass
-  std::uint32_t queue = 64;        ///< requests that may wait; more are refused
-  std::uint32_t max_batch = 16;    ///< robots in one forward pass
-  std::uint32_t max_tokens = 256;  ///< of one request
+  Precision precision = Precision::stock;
+  std::uint32_t threads = 1;         ///< of one forward pass
+  std::vector<std::uint32_t> cores;  ///< thread i stays on cores[i]; empty: where the system likes
+  std::uint32_t queue = 64;          ///< requests that may wait; more are refused
+  std::uint32_t max_batch = 16;      ///< robots in one forward pass
+  std::uint32_t max_tokens = 256;    ///< of one request
 };
 
 /// [host]

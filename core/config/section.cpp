@@ -152,6 +152,25 @@ void Section::count(const char* key, std::uint32_t& value, std::uint32_t min, st
   value = static_cast<std::uint32_t>(read);
 }
 
+void Section::counts(const char* key, std::vector<std::uint32_t>& values, std::uint32_t min,
+                     std::uint32_t max) {
+  const toml::node* node = find(key);
+  if (node == nullptr) return;
+  const std::string expected = fmt::format("expected a list of integers from {} to {}", min, max);
+  if (!node->is_array()) return complain(key, what_it_is(*node) + ", " + expected);
+  std::vector<std::uint32_t> read;
+  for (const toml::node& element : *node->as_array()) {
+    if (!element.is_integer()) return complain(key, what_it_is(element) + ", " + expected);
+    const std::int64_t number = element.as_integer()->get();
+    if (number < min || number > max) return complain(key, fmt::format("{}, {}", number, expected));
+    const auto count = static_cast<std::uint32_t>(number);
+    if (std::find(read.begin(), read.end(), count) != read.end())
+      return complain(key, fmt::format("{} stands there twice", number));
+    read.push_back(count);
+  }
+  values = std::move(read);
+}
+
 void Section::real(const char* key, double& value, double min, double max) {
   const toml::node* node = find(key);
   if (node == nullptr) return;

@@ -49,6 +49,9 @@ class Section {
   void endpoint(const char* key, std::string& value, const std::filesystem::path& base);
   void flag(const char* key, bool& value);
   void count(const char* key, std::uint32_t& value, std::uint32_t min, std::uint32_t max);
+  /// A list of them, each only once.
+  void counts(const char* key, std::vector<std::uint32_t>& values, std::uint32_t min,
+              std::uint32_t max);
   void real(const char* key, double& value, double min, double max);
   /// A name out of `names`, which are the enumerators in order.
   template <class E>

@@ -19,7 +19,7 @@ CrossAttention::CrossAttention(WeightReader& weights, const std::string& prefix,
   to_q.run(queries.data(), spec.queries, q_.data());
   kv_.resize(std::size_t{spec.max_context} * 2 * inner);
   attended_.resize(q_.size());
-  scratch_.resize(attention_scratch(spec.max_context));
+  scratch_.resize(attention_scratch(spec.max_context, spec.dim_head));
 }
 
 void CrossAttention::run(const float* context, std::uint32_t rows, float* out) noexcept {

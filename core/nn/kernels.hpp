@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 
 namespace cambium::nn {
 
@@ -32,13 +33,28 @@ struct AttentionArgs {
   float scale = 1;
   float* out = nullptr;  ///< (rows, heads * dim)
   std::size_t out_stride = 0;
-  float* scratch = nullptr;  ///< attention_scratch(keys) floats
+  float* scratch = nullptr;  ///< attention_scratch(keys, dim) floats
 };
 
-/// Floats that one call of Kernels::attention needs beside its arguments. [any, rt]
-constexpr std::size_t attention_scratch(std::size_t keys) noexcept {
-  return 64 * (keys + 1);
+/// Floats that one call of Kernels::attention needs beside its arguments: the keys and values of
+/// one head, and a few rows of scores. [any, rt]
+constexpr std::size_t attention_scratch(std::size_t keys, std::size_t dim) noexcept {
+  return (keys + 17) * (2 * dim + 20) + 4 * (dim + 16);
 }
+
+/// y = epilogue((sums - offsets) * row scale * scales + bias): what an int8 product means.
+struct RescaleArgs {
+  const std::int32_t* sums = nullptr;  ///< (rows, n) without gaps
+  std::size_t rows = 0, n = 0;
+  const float* row_scales = nullptr;      ///< (rows)
+  const float* scales = nullptr;          ///< (n)
+  const std::int32_t* offsets = nullptr;  ///< (n)
+  const float* bias = nullptr;            ///< (n)
+  float* y = nullptr;                     ///< (rows, n)
+  std::size_t y_stride = 0;
+  bool add = false;   ///< add to y instead of overwriting it
+  bool gelu = false;  ///< erf-GELU to 4e-5; not with `add`
+};
 
 /// All of them: no allocation, no exception; not a number stays not a number. [any, rt]
 struct Kernels {
@@ -55,6 +71,12 @@ struct Kernels {
   void (*tanh)(float* x, std::size_t n) noexcept;
   void (*relu)(float* x, std::size_t n) noexcept;
   void (*softmax)(float* x, std::size_t n) noexcept;  ///< over all n
+  /// To the nearest bf16, ties to even.
+  void (*to_bf16)(const float* x, std::size_t n, std::uint16_t* y) noexcept;
+  /// x = (y - 128) * what it returns, the largest |x| exactly. Returns not a number if an x is not
+  /// finite.
+  float (*quantise)(const float* x, std::size_t n, std::uint8_t* y) noexcept;
+  void (*rescale)(const RescaleArgs&) noexcept;
 };
 
 /// The fastest set that this processor runs. [any, rt]

@@ -1,5 +1,7 @@
 #include "core/nn/linear.hpp"
 
+#include <utility>
+
 #include "core/nn/kernels.hpp"
 
 namespace cambium::nn {
@@ -27,6 +29,12 @@ LayerNorm::LayerNorm(WeightReader& weights, const std::string& name, std::uint32
       eps_(eps),
       weight_(weights.take(name + ".weight", {width})),
       bias_(weights.take(name + ".bias", {width})) {}
+
+LayerNorm::LayerNorm(std::vector<float> weight, std::vector<float> bias, float eps)
+    : width_(static_cast<std::uint32_t>(weight.size())),
+      eps_(eps),
+      weight_(std::move(weight)),
+      bias_(std::move(bias)) {}
 
 void LayerNorm::run(const float* x, std::uint32_t rows, float* y) const noexcept {
   kernels().layer_norm(x, rows, width_, weight_.data(), bias_.data(), eps_, y);

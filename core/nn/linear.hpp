@@ -33,6 +33,8 @@ class LayerNorm {
   LayerNorm() = default;
   /// Takes `name`.weight and `name`.bias, (width) each. [setup]
   LayerNorm(WeightReader& weights, const std::string& name, std::uint32_t width, float eps);
+  /// weight, bias (width) each. [setup]
+  LayerNorm(std::vector<float> weight, std::vector<float> bias, float eps);
 
   /// x, y (rows, width); y may be x. [loop & active, rt]
   void run(const float* x, std::uint32_t rows, float* y) const noexcept;

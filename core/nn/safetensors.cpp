@@ -16,7 +16,9 @@
 #include <set>
 
 #include "core/base/descriptor.hpp"
+#include "core/base/mapped_file.hpp"
 #include "core/base/nearest.hpp"
+#include "core/nn/half.hpp"
 #include "core/nn/json_depth.hpp"
 
 namespace cambium::nn {
@@ -185,22 +187,6 @@ Result<void> check_ranges(const std::filesystem::path& file, std::vector<Entry>&
   return {};
 }
 
-float half_to_float(std::uint16_t half) {
-  const std::uint32_t sign = static_cast<std::uint32_t>(half & 0x8000U) << 16;
-  const std::uint32_t exponent = (half >> 10) & 0x1fU;
-  const std::uint32_t mantissa = half & 0x3ffU;
-  if (exponent == 0) {  // zero or subnormal: mantissa * 2^-24, exact in f32
-    const float magnitude = static_cast<float>(mantissa) * 0x1p-24F;
-    return sign != 0 ? -magnitude : magnitude;
-  }
-  const std::uint32_t wide = exponent == 31 ? 0xffU : exponent + 112;
-  return std::bit_cast<float>(sign | (wide << 23) | (mantissa << 13));
-}
-
-float bfloat_to_float(std::uint16_t bits) {
-  return std::bit_cast<float>(static_cast<std::uint32_t>(bits) << 16);
-}
-
 template <class From, class To, class Convert>
 void convert_all(const StoredTensor& tensor, std::vector<To>& out, Convert convert) {
   const auto* from = reinterpret_cast<const From*>(tensor.bytes.data());
@@ -359,19 +345,62 @@ Result<std::string> read_header(const std::filesystem::path& file, const Reader&
   return text;
 }
 
+struct Header {
+  std::string text;
+  Metadata metadata;
+  std::vector<Entry> entries;  // in order of position
+
+  std::uint64_t data_at() const { return 8 + text.size(); }
+};
+
+// All that is checked of a file.
+Result<Header> checked_header(const std::filesystem::path& file, const Reader& reader) {
+  auto text = read_header(file, reader);
+  if (!text) return text.error();
+  auto parsed = parse_header(file, text->data(), text->data() + text->size());
+  if (!parsed) return parsed.error();
+  Header header{std::move(*text), {}, {}};
+  for (const auto& [name, value] : parsed->items()) {
+    if (name == "__metadata__") {
+      auto metadata = parse_metadata(file, value);
+      if (!metadata) return metadata.error();
+      header.metadata = std::move(*metadata);
+      continue;
+    }
+    auto entry = parse_entry(file, name, value);
+    if (!entry) return entry.error();
+    header.entries.push_back(std::move(*entry));
+  }
+  if (auto checked = check_ranges(file, header.entries, reader.size() - header.data_at()); !checked)
+    return checked.error();
+  return header;
+}
+
 }  // namespace
 
-// Read, not mapped: a file that somebody overwrites in place would take its pages from under a
-// running robot (SIGBUS).
+// As a rule read, not mapped: a file that somebody overwrites in place would take its pages from
+// under a running robot (SIGBUS).
 class SafetensorsFile::Contents {
  public:
   explicit Contents(std::uint64_t size)
       : bytes_(std::make_unique_for_overwrite<std::byte[]>(size)) {}
+  explicit Contents(base::MappedFile file) : file_(std::move(file)) {}
+
   std::byte* at(std::uint64_t offset) { return bytes_.get() + offset; }
+  const base::MappedFile* file() const { return file_ ? &*file_ : nullptr; }
 
  private:
   std::unique_ptr<std::byte[]> bytes_;  // operator new aligns it for every dtype
+  std::optional<base::MappedFile> file_;
 };
+
+void SafetensorsFile::hold(std::shared_ptr<const Contents> contents, Metadata metadata,
+                           std::vector<StoredTensor> tensors) {
+  std::ranges::sort(tensors, {}, &StoredTensor::name);
+  contents_ = std::move(contents);
+  metadata_ = std::move(metadata);
+  tensors_ = std::make_shared<const std::vector<StoredTensor>>(std::move(tensors));
+}
 
 Result<SafetensorsFile> SafetensorsFile::open(const std::filesystem::path& file) {
   return open_part(file, "");
@@ -381,51 +410,67 @@ Result<SafetensorsFile> SafetensorsFile::open_part(const std::filesystem::path& 
                                                    std::string_view prefix) {
   const auto reader = Reader::open(file);
   if (!reader) return reader.error();
-  const auto text = read_header(file, *reader);
-  if (!text) return text.error();
-  auto header = parse_header(file, text->data(), text->data() + text->size());
+  auto header = checked_header(file, *reader);
   if (!header) return header.error();
-
-  SafetensorsFile result;
-  result.path_ = file;
-  std::vector<Entry> entries;
-  for (const auto& [name, value] : header->items()) {
-    if (name == "__metadata__") {
-      auto metadata = parse_metadata(file, value);
-      if (!metadata) return metadata.error();
-      result.metadata_ = std::move(*metadata);
-      continue;
-    }
-    auto entry = parse_entry(file, name, value);
-    if (!entry) return entry.error();
-    entries.push_back(std::move(*entry));
-  }
-  const std::uint64_t data_at = 8 + text->size();
-  if (auto checked = check_ranges(file, entries, reader->size() - data_at); !checked)
-    return checked.error();
-
-  std::erase_if(entries,
+  std::erase_if(header->entries,
                 [&](const Entry& entry) { return !entry.tensor.name.starts_with(prefix); });
   constexpr std::uint64_t kStep = 8;  // where the largest dtype may lie
   const auto room = [](const Entry& entry) {
     return (entry.end - entry.begin + kStep - 1) / kStep * kStep;
   };
   std::uint64_t all = 0;
-  for (const Entry& entry : entries) all += room(entry);
+  for (const Entry& entry : header->entries) all += room(entry);
   auto contents = std::make_shared<Contents>(all);
   std::vector<StoredTensor> tensors;
   std::uint64_t at = 0;
-  for (Entry& entry : entries) {
+  for (Entry& entry : header->entries) {
     const std::span<std::byte> bytes(contents->at(at), entry.end - entry.begin);
-    if (auto done = reader->read(data_at + entry.begin, bytes); !done) return done.error();
+    if (auto done = reader->read(header->data_at() + entry.begin, bytes); !done)
+      return done.error();
     entry.tensor.bytes = bytes;
     tensors.push_back(std::move(entry.tensor));
     at += room(entry);
   }
-  std::ranges::sort(tensors, {}, &StoredTensor::name);
-  result.contents_ = std::move(contents);
-  result.tensors_ = std::make_shared<const std::vector<StoredTensor>>(std::move(tensors));
+  SafetensorsFile result;
+  result.path_ = file;
+  result.hold(std::move(contents), std::move(header->metadata), std::move(tensors));
   return result;
+}
+
+Result<SafetensorsFile> SafetensorsFile::open_mapped(const std::filesystem::path& file) {
+  const auto reader = Reader::open(file);
+  if (!reader) return reader.error();
+  auto header = checked_header(file, *reader);
+  if (!header) return header.error();
+  auto whole = base::MappedFile::open(file);
+  if (!whole) return whole.error();
+  const auto bytes = whole->bytes();
+  // The path was opened twice: what was checked must be what is used.
+  if (bytes.size() != reader->size() ||
+      std::memcmp(bytes.data() + 8, header->text.data(), header->text.size()) != 0)
+    return Error{Code::failed,
+                 fmt::format("'{}': was replaced while it was opened; try again", file.string())};
+  std::vector<StoredTensor> tensors;
+  for (Entry& entry : header->entries) {
+    entry.tensor.bytes = bytes.subspan(header->data_at() + entry.begin, entry.end - entry.begin);
+    tensors.push_back(std::move(entry.tensor));
+  }
+  SafetensorsFile result;
+  result.path_ = file;
+  result.hold(std::make_shared<Contents>(std::move(*whole)), std::move(header->metadata),
+              std::move(tensors));
+  return result;
+}
+
+bool SafetensorsFile::mapped() const noexcept {
+  return contents_ != nullptr && contents_->file() != nullptr && contents_->file()->mapped();
+}
+
+Result<void> SafetensorsFile::unchanged() const {
+  if (!mapped() || contents_->file()->unchanged()) return {};
+  return Error{Code::failed,
+               fmt::format("'{}': somebody may have written to it while it was read; try again",
+                           path_.string())};
 }
 
 Result<std::string> SafetensorsFile::meta(std::string_view key) const {
@@ -462,6 +507,16 @@ std::vector<TensorView> SafetensorsFile::views(std::string_view prefix) const {
     view.rank = static_cast<std::uint32_t>(tensor.shape.size());
     std::ranges::copy(tensor.shape, view.shape);
     views.push_back(view);
+  }
+  return views;
+}
+
+std::vector<StoredTensor> SafetensorsFile::stored_views(std::string_view prefix) const {
+  std::vector<StoredTensor> views;
+  for (const StoredTensor& tensor : *tensors_) {
+    if (!tensor.name.starts_with(prefix)) continue;
+    views.push_back(tensor);
+    views.back().name.erase(0, prefix.size());
   }
   return views;
 }

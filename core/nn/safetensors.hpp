@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <memory>
 #include <span>
@@ -36,7 +37,8 @@ std::string to_string(std::span<const std::uint64_t> shape);
 
 using Metadata = std::map<std::string, std::string>;
 
-/// A .safetensors file, in memory: it may be overwritten while its weights are in use.
+/// A .safetensors file, in memory: it may be overwritten while its weights are in use (but see
+/// open_mapped).
 ///
 /// Reading verifies header length, JSON, dtypes, shapes (rank 5 at most) and that the tensors'
 /// ranges are aligned, lie in the file, do not overlap and leave no hole, before any tensor is
@@ -48,6 +50,13 @@ class SafetensorsFile {
   /// header and then left out: of a large file the bytes of a few tensors are enough.
   static Result<SafetensorsFile> open_part(const std::filesystem::path& file,
                                            std::string_view prefix);
+  /// The same file without a copy where nobody can change it meanwhile (base::MappedFile), for who
+  /// reads it once and lets go of every handle: whoever wants to write to it waits so long. Ask
+  /// unchanged() after the last byte was read.
+  static Result<SafetensorsFile> open_mapped(const std::filesystem::path& file);
+  bool mapped() const noexcept;
+  /// failed, naming the file, if what was read may not be what was opened.
+  Result<void> unchanged() const;
 
   const std::filesystem::path& path() const noexcept { return path_; }
   const Metadata& metadata() const noexcept { return metadata_; }
@@ -64,9 +73,14 @@ class SafetensorsFile {
   /// Views of all F32 tensors whose name begins with `prefix`, the prefix cut off, in order of
   /// name; they live as long as this file or a copy of it.
   std::vector<TensorView> views(std::string_view prefix) const;
+  /// The same of every dtype, with the bytes as they lie there.
+  std::vector<StoredTensor> stored_views(std::string_view prefix) const;
 
  private:
   class Contents;
+  void hold(std::shared_ptr<const Contents> contents, Metadata metadata,
+            std::vector<StoredTensor> tensors);
+
   std::filesystem::path path_;
   std::shared_ptr<const Contents> contents_;
   Metadata metadata_;
@@ -87,9 +101,13 @@ struct TensorToWrite {
 TensorToWrite to_write(std::string name, std::vector<std::uint64_t> shape,
                        std::span<const float> values);
 
+/// Told how many bytes of how many are written, after every few megabytes; says whether to go on.
+using WriteProgress = std::function<bool(std::uint64_t written, std::uint64_t all)>;
+
 /// Writes through a temporary file beside `file` and a rename: a reader sees the old file or the
-/// whole new one. [setup]
+/// whole new one. If `tell` says no, nothing was written (`failed`). [setup]
 Result<void> write_safetensors(const std::filesystem::path& file,
-                               std::span<const TensorToWrite> tensors, const Metadata& metadata);
+                               std::span<const TensorToWrite> tensors, const Metadata& metadata,
+                               const WriteProgress& tell = {});
 
 }  // namespace cambium::nn

@@ -55,7 +55,8 @@ TensorToWrite to_write(std::string name, std::vector<std::uint64_t> shape,
 }
 
 Result<void> write_safetensors(const std::filesystem::path& file,
-                               std::span<const TensorToWrite> tensors, const Metadata& metadata) {
+                               std::span<const TensorToWrite> tensors, const Metadata& metadata,
+                               const WriteProgress& tell) {
   // Largest elements first keeps every tensor aligned without padding, which the format forbids.
   std::vector<const TensorToWrite*> order;
   for (const auto& tensor : tensors) order.push_back(&tensor);
@@ -101,18 +102,27 @@ Result<void> write_safetensors(const std::filesystem::path& file,
     if (auto done = write_all(fd.value, file, &header_size, sizeof(header_size)); !done)
       return done;
     if (auto done = write_all(fd.value, file, text.data(), text.size()); !done) return done;
+    constexpr std::uint64_t kStep = std::uint64_t{4} << 20;
+    std::uint64_t written = 0;
     for (const TensorToWrite* tensor : order) {
       const auto bytes = byte_count(*tensor);
-      if (auto done = write_all(fd.value, file, tensor->data, bytes); !done) return done;
+      for (std::uint64_t at_byte = 0; at_byte < bytes; at_byte += kStep) {
+        const auto step = std::min(kStep, bytes - at_byte);
+        const char* from = static_cast<const char*>(tensor->data) + at_byte;
+        if (auto done = write_all(fd.value, file, from, step); !done) return done;
+        written += step;
+        if (tell && !tell(written, at))
+          return Error{Code::failed, fmt::format("'{}': not written: interrupted", file.string())};
+      }
     }
     if (::fsync(fd.value) != 0) return failed(file, "write", errno);
     return {};
   };
-  auto written = write_temporary();
-  if (written && ::rename(temporary.c_str(), file.c_str()) != 0)
-    written = failed(file, "rename into place", errno);
-  if (!written) ::unlink(temporary.c_str());
-  return written;
+  auto done = write_temporary();
+  if (done && ::rename(temporary.c_str(), file.c_str()) != 0)
+    done = failed(file, "rename into place", errno);
+  if (!done) ::unlink(temporary.c_str());
+  return done;
 }
 
 }  // namespace cambium::nn

@@ -98,9 +98,18 @@ Result<Stock> Stock::open(const std::filesystem::path& path) {
   if (!file) return file.error();
   auto stock = read(std::move(*file), true);
   if (!stock) return stock.error();
-  stock->identity_ = {.trunk = nn::trunk_id(stock->shape_, stock->file_),
-                      .stems = stems_id(stock->file_)};
+  stock->identity_ = stock->computed_identity();
   return stock;
+}
+
+Result<Stock> Stock::open_mapped(const std::filesystem::path& path) {
+  auto file = SafetensorsFile::open_mapped(path);
+  if (!file) return file.error();
+  return read(std::move(*file), true);
+}
+
+StockIdentity Stock::computed_identity() const {
+  return {.trunk = nn::trunk_id(shape_, file_), .stems = stems_id(file_)};
 }
 
 Result<Stock> Stock::open_stems(const std::filesystem::path& path, const StockIdentity& identity) {
@@ -139,6 +148,13 @@ Result<Stock> Stock::read(SafetensorsFile file, bool whole) {
     if (stock.find_stem(stem.sensor) != nullptr)
       in.fail("shared_stems", fmt::format("names sensor '{}' twice", stem.sensor));
     stock.shared_stems_.push_back(std::move(stem));
+  }
+  if (in.has("precision")) {
+    std::vector<std::string> names;
+    for (const Precision one : kPrecisions) names.emplace_back(to_string(one));
+    std::size_t index = 0;
+    in.one_of("precision", names, index);
+    stock.precision_ = kPrecisions[index];
   }
   if (in.has("trained")) in.text("trained", stock.trained_);
   if (auto done = in.finish(); !done) return done.error();

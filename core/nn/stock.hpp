@@ -11,6 +11,7 @@
 
 #include "cambium/frame.hpp"
 #include "cambium/result.hpp"
+#include "core/nn/precision.hpp"
 #include "core/nn/safetensors.hpp"
 
 namespace cambium::nn {
@@ -53,6 +54,11 @@ class Stock {
   /// Reads the metadata, computes the trunk id over all tensors, and refuses unknown keys and
   /// tensors. Trunk tensors are checked against the architecture by trunk::load_model.
   static Result<Stock> open(const std::filesystem::path& file);
+  /// As open(), without a copy where that is safe (SafetensorsFile::open_mapped) and without an
+  /// identity: for who makes a model of it, computes the identity beside, and lets go of it.
+  static Result<Stock> open_mapped(const std::filesystem::path& file);
+  /// From every byte of the file; others may read it meanwhile. [any]
+  StockIdentity computed_identity() const;
   /// For a process that runs stems and no trunk: reads the shared stems of a stock that another
   /// process has opened whole, and takes the trunk id from there. What is read must be what that
   /// process read (`incompatible` if not), so the two cannot mean different stems, whatever became
@@ -61,6 +67,8 @@ class Stock {
 
   const SafetensorsFile& file() const noexcept { return file_; }
   const TrunkShape& shape() const noexcept { return shape_; }
+  /// What its trunk is to be run in unless somebody says otherwise.
+  Precision precision() const noexcept { return precision_; }
   /// 64 hex digits, as docs/files.md defines them.
   const std::string& trunk_id() const noexcept { return identity_.trunk; }
   const StockIdentity& identity() const noexcept { return identity_; }
@@ -77,6 +85,7 @@ class Stock {
 
   SafetensorsFile file_;
   TrunkShape shape_;
+  Precision precision_ = Precision::f32;
   StockIdentity identity_;
   std::vector<SharedStem> shared_stems_;
   std::string trained_;

@@ -6,7 +6,8 @@ namespace cambium::trunk {
 
 Compute::Compute(TrunkModel& first, std::uint32_t warm_up_rows, base::Waker& done)
     : done_waker_(done), thread_([this, &first, warm_up_rows] {
-        warm_up(first, warm_up_rows);
+        // What is wrong with the model is told to the first request.
+        (void)warm_up(first, warm_up_rows);
         loop();
       }) {}
 

@@ -48,15 +48,7 @@ Result<std::unique_ptr<TrunkModel>> load_hpt(const nn::SafetensorsFile& file,
     *value = *found;
   }
   const std::string prefix = prefix_of(file);
-  for (const auto& tensor : file.tensors()) {
-    // SafetensorsFile::views() leaves other types out, and "missing" would not be the truth.
-    if (tensor.name.starts_with(prefix) && tensor.dtype != nn::DType::f32) {
-      return Error{Code::incompatible, file.path().string() + ": tensor '" + tensor.name +
-                                           "' is not F32; convert the checkpoint"};
-    }
-  }
-  const auto views = file.views(prefix);
-  auto made = HptModel::create(spec, views, options);
+  auto made = HptModel::create(spec, file.stored_views(prefix), options);
   if (!made) {
     return Error{made.error().code, file.path().string() + ": " + made.error().message +
                                         " (names without '" + prefix + "')"};

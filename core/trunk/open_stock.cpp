@@ -9,14 +9,12 @@
 namespace cambium::trunk {
 namespace {
 
-// The file's bytes and what is computed with are both in memory while the model is made.
-constexpr std::uint64_t kCopies = 2;
-
+// The model; the file itself is mapped where that is safe.
 Result<void> check_memory(const std::filesystem::path& file) {
   std::error_code unreadable;
   const std::uintmax_t bytes = std::filesystem::file_size(file, unreadable);
   if (unreadable) return {};  // Stock::open() says what is wrong with it
-  const std::uint64_t needed = kCopies * (bytes / 1024), left = base::available_memory_kb();
+  const std::uint64_t needed = bytes / 1024, left = base::available_memory_kb();
   if (needed <= left) return {};
   return Error{Code::limit, "'" + file.string() + "': to load it takes about " +
                                 std::to_string(needed / 1024) + " MB, and " +
@@ -25,16 +23,24 @@ Result<void> check_memory(const std::filesystem::path& file) {
 
 }  // namespace
 
-OpenStock stock_opener(ModelOptions options) {
-  return [options](const std::filesystem::path& file) -> Result<OpenedStock> {
+OpenStock stock_opener(ModelOptions options, std::optional<Precision> precision) {
+  if (precision) options.precision = *precision;
+  return [options, precision](const std::filesystem::path& file) -> Result<OpenedStock> {
     if (auto fits = check_memory(file); !fits) return fits.error();
-    auto read = nn::Stock::open(file);
-    if (!read) return read.error();
-    const auto stock = std::make_shared<const nn::Stock>(std::move(*read));
-    return OpenedStock{
-        .id = base::from_hex(stock->trunk_id()),
-        .width = stock->shape().width,
-        .make_model = [stock, options] { return load_model(stock->file(), options); }};
+    auto mapped = nn::Stock::open_mapped(file);
+    if (!mapped) return mapped.error();
+    const auto stock = std::make_shared<const nn::Stock>(std::move(*mapped));
+    const auto identity = stock->computed_identity();
+    ModelOptions own = options;
+    if (!precision) own.precision = stock->precision();
+    return OpenedStock{.id = base::from_hex(identity.trunk),
+                       .width = stock->shape().width,
+                       .make_model = [stock, own]() -> Result<std::unique_ptr<TrunkModel>> {
+                         auto model = load_model(stock->file(), own);
+                         if (!model) return model;
+                         if (auto same = stock->file().unchanged(); !same) return same.error();
+                         return model;
+                       }};
   };
 }
 

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "cambium/result.hpp"
@@ -25,8 +26,8 @@ struct OpenedStock {
 /// Reads and verifies; the sentence of an error names the file. [setup]
 using OpenStock = std::function<Result<OpenedStock>(const std::filesystem::path&)>;
 
-/// The one of a trunk process: its models get `options`. limit: the file needs more memory than
-/// there is left, told before it is read.
-OpenStock stock_opener(ModelOptions options);
+/// The one of a trunk process: its models get `options`. precision: as in load_trunk(). limit: a
+/// model of that size needs more memory than there is left, told before the file is read.
+OpenStock stock_opener(ModelOptions options, std::optional<Precision> precision);
 
 }  // namespace cambium::trunk

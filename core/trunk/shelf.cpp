@@ -127,7 +127,9 @@ Result<std::unique_ptr<Lane>> ModelShelf::make(const ServerIdentity& identity) {
   auto model = opened_->make_model();
   opened_ = Error{};  // the file's bytes, where the model has copied them
   if (!model) return model.error();
-  warm_up(**model, options_.limits.batch.max_tokens);
+  if (auto done = warm_up(**model, options_.limits.batch.max_tokens); !done)
+    return Error{done.error().code,
+                 fmt::format("'{}': {}", order_->stock.string(), done.error().message)};
   return std::make_unique<Lane>(options_.limits, identity, std::move(*model));
 }
 

@@ -1,5 +1,5 @@
-// Short runs of `cambium bench swap` and `chaos`: they report what they promise and leave nothing.
-// No time is asserted: machines are noisy.
+// Short runs of `cambium bench swap`, `chaos` and `trunk`: they report what they promise and leave
+// nothing. No time is asserted: machines are noisy.
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -102,6 +102,17 @@ TEST_F(BenchSmoke, AStockThatIsNotThereIsASentence) {
                              folder_.path());
   EXPECT_NE(process.error().find("nowhere.safetensors"), std::string::npos);
   EXPECT_EQ(process.wait(), 1);
+  expect_nothing_left();
+}
+
+TEST_F(BenchSmoke, TrunkReportsItsRows) {
+  const auto report = run({"bench", "trunk", "--size", "Small", "--precision", "f32", "--robots",
+                           "1,2", "--threads", "1", "--quick"});
+  expect_keys(report, {"rows", "int8_over_bf16", "batch4_over_1", "machine"});
+  ASSERT_EQ(report["rows"].size(), 2u);
+  expect_keys(report["rows"][1], {"size", "precision", "robots", "threads", "ms_p50", "ms_p99",
+                                  "tokens_per_s", "limit_ratio", "roof_ratio"});
+  EXPECT_EQ(report["rows"][1]["robots"], 2);
   expect_nothing_left();
 }
 

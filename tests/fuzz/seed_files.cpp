@@ -3,6 +3,7 @@
 #include <stdexcept>
 
 #include "core/learn/demonstrations.hpp"
+#include "core/nn/convert_stock.hpp"
 #include "core/nn/safetensors.hpp"
 #include "tests/fuzz/seeds.hpp"
 #include "tests/support/temporary.hpp"
@@ -58,6 +59,13 @@ void file_seeds(const Keep& keep, const fs::path& work) {
   const auto trunk_id = test::write_toy_stock(toy_stock);
   test::write_toy_bundle(toy_bundle, {.trunk_id = trunk_id});
   keep_file("stock", "toy", toy_stock);
+  for (const auto precision : {nn::Precision::bf16, nn::Precision::int8}) {
+    const auto converted = work / to_string(precision);
+    if (const auto done = nn::convert_stock(toy_stock, converted, precision, {}); !done)
+      throw std::runtime_error(done.error().message);
+    keep_file("stock", std::string("toy_") + to_string(precision), converted);
+    keep_file("safetensors", std::string("toy_") + to_string(precision), converted);
+  }
   keep_file("bundle", "toy", toy_bundle);
   keep_file("safetensors", "toy_bundle", toy_bundle);
   write_all_types(work / "types");

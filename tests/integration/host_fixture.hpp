@@ -67,7 +67,8 @@ class HostTest : public testing::Test {
     trunk_ = std::make_unique<trunk::TrunkServer>(std::move(*server));
   }
   void start_host() {
-    auto host = Host::start(config_, [this](const std::string& text) { log_ += text + "\n"; });
+    auto host = Host::start(
+        config_, [this](const std::string& text) { log_ += text + "\n"; }, program_);
     ASSERT_TRUE(host) << host.error().message;
     host_ = std::move(*host);
   }
@@ -120,7 +121,8 @@ class HostTest : public testing::Test {
   test::TemporaryFolder folder_;
   std::string trunk_id_, log_;
   config::Config config_;
-  trunk::OpenStock open_;  ///< empty: the trunk serves one stock
+  std::filesystem::path program_;  ///< that runs isolated robots; empty: this one
+  trunk::OpenStock open_;          ///< empty: the trunk serves one stock
   base::Nanoseconds lease_ = 5 * base::kSecond;
   std::unique_ptr<trunk::TrunkServer> trunk_;
   std::unique_ptr<Host> host_;

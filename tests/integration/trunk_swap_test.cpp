@@ -21,8 +21,9 @@ using Ticks = std::vector<SteadyController::Tick>;
 class TrunkSwapTest : public HostTest {
  protected:
   TrunkSwapTest() {
-    open_ = trunk::stock_opener({.max_rows = 1024});
+    open_ = trunk::stock_opener({.max_rows = 1024}, std::nullopt);
     lease_ = 1500 * base::kMillisecond;
+    program_ = CAMBIUM_PROGRAM;
     next_id_ = write_toy_stock(next_stock_, 7);
     write_toy_bundle(folder_ / "left_next.safetensors",
                      {.trunk_id = next_id_, .value = {0.3F, 0.0F}});
@@ -174,7 +175,7 @@ TEST_F(TrunkSwapTest, AStockLargerThanTheMemoryIsRefusedUnread) {
   std::filesystem::resize_file(next_stock_, std::uintmax_t{1} << 42);
   const auto report = host_->swap_trunk(both());
   EXPECT_EQ(report.code, Code::limit);
-  EXPECT_THAT(report.reason, HasSubstr("to load it takes about 8388608 MB"));
+  EXPECT_THAT(report.reason, HasSubstr("to load it takes about 4194304 MB"));
   expect_nothing_has_moved();
 }
 
@@ -337,6 +338,17 @@ TEST_F(TrunkSwapTest, TheCommandLineTellsIt) {
                      folder_.path());
   EXPECT_THAT(again.error(), HasSubstr("bundle 'left': expected ROBOT=FILE"));
   EXPECT_EQ(again.wait(), 2);
+}
+
+TEST_F(TrunkSwapTest, ARobotInAProcessOfItsOwnGoesAlong) {
+  config_.robots[1].isolation.enabled = true;
+  left_.reset();
+  right_.reset();
+  host_.reset();
+  go();
+  const auto report = host_->swap_trunk(both());
+  ASSERT_TRUE(report.ok()) << report.reason;
+  EXPECT_TRUE(drive_at(0.3F, -0.2F));
 }
 
 // The trunk is a process that a supervisor starts again, from the configuration of before.

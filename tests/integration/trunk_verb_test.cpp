@@ -85,6 +85,8 @@ TEST_F(TrunkVerb, TakesTheConfigAndLetsOptionsWin) {
   EXPECT_THAT(line, HasSubstr(R"("event":"ready")"));
   EXPECT_THAT(line, HasSubstr("\"trunk\":\"" + id_ + "\""));
   EXPECT_THAT(line, HasSubstr(R"("backend":"eigen")"));
+  EXPECT_THAT(line, HasSubstr(R"("precision":"f32")"));
+  EXPECT_THAT(line, testing::ContainsRegex(R"("load_ms":\{"all":[0-9.]+,"hash":[0-9.]+,"open":)"));
   EXPECT_THAT(line, HasSubstr("\"endpoint\":\"ipc://" + (directory_ / "there").string() + "\""));
   trunk.signal(SIGTERM);
   EXPECT_THAT(trunk.line(), HasSubstr(R"("event":"stopped")"));
@@ -102,6 +104,17 @@ TEST_F(TrunkVerb, ExplainsWhoSetWhatAndRunsNothing) {
   EXPECT_EQ(trunk.line(), "queue       config   7");
   EXPECT_EQ(trunk.wait(), 0);
   EXPECT_FALSE(std::filesystem::exists(directory_ / "cambium"));
+}
+
+TEST_F(TrunkVerb, LetsItsStockBeWrittenToWhileItRuns) {
+  ChildProcess trunk(command({"--stock", "stock.safetensors"}), directory_);
+  ASSERT_NE(trunk.line(), "");
+  std::filesystem::resize_file(directory_ / "stock.safetensors", 0);
+  test::TrunkCaller caller("ipc://" + socket());
+  caller.settle();
+  trunk.signal(SIGTERM);
+  EXPECT_THAT(trunk.line(), HasSubstr("stopped"));
+  EXPECT_EQ(trunk.wait(), 0);
 }
 
 TEST_F(TrunkVerb, EndpointOfARunningTrunkIsRefused) {

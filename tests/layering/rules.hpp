@@ -69,9 +69,10 @@ inline const std::vector<Door> kDoors = {
     {"urdf", {"core/app"}},
     {"console_bridge/", {"core/app"}},
     {"CLI/", {"core/app", "examples"}},
-    {"sodium", {"core/base", "core/transport"}},
+    {"openssl/", {"core/base"}},
     {"oneapi/dnnl", {"core/nn", "core/learn"}},
     {"dnnl", {"core/nn", "core/learn"}},
+    {"benchmark/", {"bench"}},
     {"nlohmann/", {"core/nn", "core/learn", "core/trunk", "core/runtime", "core/app", "examples"}},
     // Not the host: Eigen's alignment depends on flags, so it stays where the arithmetic is.
     {"Eigen/",

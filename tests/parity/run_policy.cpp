@@ -22,7 +22,7 @@ void expect_ok(Status done, const char* what) {
 std::unique_ptr<trunk::TrunkModel> make_trunk(const Case& one, nn::Backend backend) {
   const trunk::HptSpec spec{
       .width = one.count("embed"), .blocks = one.count("blocks"), .heads = one.count("heads")};
-  auto model = trunk::HptModel::create(spec, one.weights().views("trunk.trunk."),
+  auto model = trunk::HptModel::create(spec, one.weights().stored_views("trunk.trunk."),
                                        {.backend = backend, .threads = 1, .max_rows = 2048});
   if (!model) throw std::runtime_error(model.error().message);
   return std::move(*model);

@@ -19,7 +19,7 @@ Outputs run(const Case& one, nn::Backend backend) {
   for (std::uint32_t b = 0; b < shape[0]; ++b) segments.push_back({b * length, length});
   const trunk::ModelOptions options{
       .backend = backend, .threads = 1, .max_rows = static_cast<std::uint32_t>(shape[0]) * length};
-  auto model = trunk::HptModel::create(spec, one.weights().views("trunk."), options);
+  auto model = trunk::HptModel::create(spec, one.weights().stored_views("trunk."), options);
   if (!model) throw std::runtime_error(model.error().message);
   Numbers rows = one.numbers("in.tokens");
   const Status done = (*model)->forward(segments, rows.data());

@@ -93,6 +93,8 @@ TEST(Config, ReadsEveryKeyOfARobot) {
   const auto config = parse_config(R"(
 [trunk]
 threads = 2
+precision = "int8"
+cores = [1, 0]
 [host]
 run_dir = "run"
 realtime = "require"
@@ -122,6 +124,8 @@ max_observation_age_ms = 40
                                    kFile);
   ASSERT_TRUE(config) << config.error().message;
   EXPECT_EQ(config->trunk.endpoint, "ipc:///etc/run/trunk");
+  EXPECT_EQ(config->trunk.precision, Precision::int8);
+  EXPECT_EQ(config->trunk.cores, (std::vector<std::uint32_t>{1, 0}));
   EXPECT_EQ(config->host.realtime, Realtime::require);
   const RobotConfig& robot = config->robots.at(0);
   EXPECT_EQ(robot.plugin, "/lib/libarm.so");
@@ -177,6 +181,19 @@ INSTANTIATE_TEST_SUITE_P(
         Mistake{"text_for_a_number", "[trunk]\nthreads = 'two'\n",
                 "2:11: key 'threads' in [trunk]: 'two' is a string, expected an integer from 1 to "
                 "256"},
+        Mistake{"one_core_for_two_threads", "[trunk]\nthreads = 2\ncores = [1]\n",
+                "3:9: key 'cores' in [trunk]: 1 for 2 threads, expected one for each or none"},
+        Mistake{"one_core_twice", "[trunk]\nthreads = 2\ncores = [1, 1]\n",
+                "3:9: key 'cores' in [trunk]: 1 stands there twice"},
+        Mistake{"a_core_that_is_text", "[trunk]\ncores = ['a']\n",
+                "2:9: key 'cores' in [trunk]: 'a' is a string, expected a list of "
+                "integers from 0 to 1023"},
+        Mistake{"no_list_of_cores", "[trunk]\ncores = 0\n",
+                "2:9: key 'cores' in [trunk]: 0 is an integer, expected a list of integers from 0 "
+                "to 1023"},
+        Mistake{"unknown_precision", "[trunk]\nprecision = 'fp16'\n",
+                "2:13: key 'precision' in [trunk]: 'fp16', expected 'stock' or 'f32' or "
+                "'bf16' or 'int8' (did you mean 'bf16'?)"},
         Mistake{
             "fraction_for_a_count", "[trunk]\nthreads = 1.5\n",
             "2:11: key 'threads' in [trunk]: 1.5 is a number, expected an integer from 1 to 256"},

@@ -1,11 +1,13 @@
 #include "core/nn/safetensors.hpp"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 
 #include <cstring>
 #include <limits>
 #include <random>
 
+#include "core/base/descriptor.hpp"
 #include "tests/support/temporary.hpp"
 
 namespace cambium::nn {
@@ -230,6 +232,26 @@ TEST(Safetensors, ViewsCutThePrefixAndOutliveTheFirstHandle) {
   EXPECT_EQ(views[0].data[1], 2.0F);
 }
 
+TEST(Safetensors, StoredViewsAreOfEveryTypeWithoutTheirPrefixInOrderOfName) {
+  const TemporaryFolder folder;
+  const std::vector<float> values = {1, 2};
+  const std::vector<std::int8_t> bytes = {3, -4};
+  ASSERT_TRUE(
+      write_safetensors(folder / "a",
+                        std::vector<TensorToWrite>{to_write("trunk.b", {2}, values),
+                                                   {"trunk.a", DType::i8, {2, 1}, bytes.data()},
+                                                   to_write("stems.c", {2}, values)},
+                        {}));
+  const auto file = SafetensorsFile::open(folder / "a");
+  const auto views = file->stored_views("trunk.");
+  ASSERT_EQ(views.size(), 2U);
+  EXPECT_EQ(views[0].name, "a");
+  EXPECT_EQ(views[0].dtype, DType::i8);
+  EXPECT_EQ(views[0].shape, (std::vector<std::uint64_t>{2, 1}));
+  EXPECT_EQ(views[0].bytes.data(), file->find("trunk.a")->bytes.data()) << "no copy";
+  EXPECT_EQ(views[1].name, "b");
+}
+
 TEST(Safetensors, StaysWholeWhenItsFileIsOverwrittenInPlace) {
   const TemporaryFolder folder;
   const auto file = folder / "a.safetensors";
@@ -241,6 +263,42 @@ TEST(Safetensors, StaysWholeWhenItsFileIsOverwrittenInPlace) {
   const auto views = opened->views("");
   ASSERT_EQ(views.size(), 1U);
   EXPECT_EQ(views[0].data[3], 4);
+}
+
+TEST(Safetensors, MappedIsTheSameFileAndHoldsUpAWriterUntilTheLastHandleIsGone) {
+  const TemporaryFolder folder;
+  const auto file = folder / "a.safetensors";
+  const std::vector<float> values = {1, 2, 3, 4};
+  const std::vector<std::uint8_t> odd = {5, 6, 7};
+  ASSERT_TRUE(write_safetensors(
+      file,
+      std::vector<TensorToWrite>{to_write("w", {4}, values), {"odd", DType::u8, {3}, odd.data()}},
+      {{"k", "v"}}));
+  auto mapped = SafetensorsFile::open_mapped(file);
+  ASSERT_TRUE(mapped) << mapped.error().message;
+  auto copy = std::make_unique<SafetensorsFile>(*mapped);
+  EXPECT_EQ(*copy->meta("k"), "v");
+  EXPECT_EQ(*copy->read_f32("w"), values);
+  EXPECT_EQ(copy->views("")[0].data[3], 4);
+  EXPECT_EQ(*copy->read_i64("odd"), (std::vector<std::int64_t>{5, 6, 7}));
+  EXPECT_TRUE(copy->unchanged());
+  const auto try_to_write = [&] {
+    return base::Descriptor(::open(file.c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC));
+  };
+  *mapped = SafetensorsFile();
+  // Where there are no leases it was copied.
+  EXPECT_NE(static_cast<bool>(try_to_write()), copy->mapped());
+  copy.reset();
+  EXPECT_TRUE(try_to_write());
+}
+
+TEST(Safetensors, MappedIsCheckedAsWhatIsRead) {
+  const TemporaryFolder folder;
+  const auto file = folder / "a.safetensors";
+  write_raw(file, R"({"a":{"dtype":"F32","shape":[4],"data_offsets":[0,16]}})", 12);
+  EXPECT_EQ(SafetensorsFile::open_mapped(file).error().message,
+            SafetensorsFile::open(file).error().message);
+  EXPECT_EQ(SafetensorsFile::open_mapped(folder / "absent").error().code, Code::not_found);
 }
 
 TEST(Safetensors, ConvertsHalfPrecisionExactly) {

@@ -146,6 +146,26 @@ TEST(Stock, WritesWhatItReads) {
   EXPECT_EQ(again->trained(), "x");
 }
 
+TEST(Stock, SaysInWhatPrecisionItsTrunkIsToRun) {
+  EXPECT_EQ(open_with(metadata())->precision(), Precision::f32);
+  auto meta = metadata();
+  meta["precision"] = "bf16";
+  const auto stock = open_with(meta);
+  ASSERT_TRUE(stock) << stock.error().message;
+  EXPECT_EQ(stock->precision(), Precision::bf16);
+  EXPECT_EQ(stock->trunk_id(), open_with(metadata())->trunk_id()) << "a setting, not a weight";
+}
+
+TEST(Stock, MappedHasTheSameIdentityOnceItIsComputed) {
+  const TemporaryFolder folder;
+  ASSERT_TRUE(write_safetensors(folder / "s", tensors(), metadata()));
+  const auto whole = Stock::open(folder / "s"), mapped = Stock::open_mapped(folder / "s");
+  ASSERT_TRUE(mapped) << mapped.error().message;
+  EXPECT_EQ(mapped->trunk_id(), "");
+  EXPECT_EQ(mapped->computed_identity().trunk, whole->identity().trunk);
+  EXPECT_EQ(mapped->computed_identity().stems, whole->identity().stems);
+}
+
 TEST(Stock, NamesWhatIsWrongInTheMetadata) {
   const auto said = [](const std::string& key, const std::string& value) {
     auto meta = metadata();
@@ -159,6 +179,9 @@ TEST(Stock, NamesWhatIsWrongInTheMetadata) {
   EXPECT_THAT(said("embed_dim", "five"), AllOf(HasSubstr("'embed_dim'"), HasSubstr("five")));
   EXPECT_THAT(said("num_heads", "3"), AllOf(HasSubstr("is 4"), HasSubstr("num_heads = 3")));
   EXPECT_THAT(said("num_head", "2"), AllOf(HasSubstr("num_head"), HasSubstr("'num_heads'")));
+  EXPECT_THAT(said("precision", "bf61"),
+              AllOf(HasSubstr("'precision'"), HasSubstr("did you mean 'bf16'")));
+  EXPECT_THAT(said("precision", "fp8"), HasSubstr("valid: 'f32', 'bf16', 'int8'"));
   EXPECT_THAT(said("shared_stems", "[{}]"),
               AllOf(HasSubstr("shared_stems[0]"), HasSubstr("sensor")));
   EXPECT_THAT(said("shared_stems", "{"), HasSubstr("shared_stems"));

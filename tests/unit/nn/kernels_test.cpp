@@ -1,6 +1,6 @@
 #include "core/nn/kernels.hpp"
 
-#include <gtest/gtest.h>
+#include <gmock/gmock.h>
 
 #include <cmath>
 #include <limits>
@@ -163,7 +163,7 @@ TEST_P(KernelsOf, AttentionIsThatOfTheDefinition) {
       for (const bool extra : {false, true}) {
         const Numbers q = ramp(rows * kWidth), kv = ramp(keys * 2 * kWidth, 2), bk = ramp(kWidth),
                       bv = ramp(kWidth, 3);
-        Numbers out(rows * kWidth), scratch(attention_scratch(keys));
+        Numbers out(rows * kWidth), scratch(attention_scratch(keys, kDim));
         const test::MallocGuard guard;
         k.attention({.q = q.data(),
                      .q_stride = kWidth,
@@ -198,6 +198,93 @@ TEST_P(KernelsOf, AttentionIsThatOfTheDefinition) {
             }
             ASSERT_NEAR(out[r * kWidth + c], weighted / sum, 3e-6);
           }
+        }
+      }
+    }
+  }
+}
+
+TEST_P(KernelsOf, RoundsToTheNearestBf16) {
+  const std::pair<float, std::uint16_t> known[] = {
+      {0.0f, 0x0000},
+      {-0.0f, 0x8000},
+      {1.0f, 0x3f80},
+      {-2.5f, 0xc020},
+      {1.00390625f, 0x3f80},  // half way: to the even one
+      {1.01171875f, 0x3f82},  // half way: to the even one
+      {1.004f, 0x3f81},
+      {3e38f, 0x7f62},
+      {std::numeric_limits<float>::infinity(), 0x7f80}};
+  for (const auto& [number, expected] : known) {
+    const Numbers x(37, number);
+    std::vector<std::uint16_t> y(37);
+    k.to_bf16(x.data(), x.size(), y.data());
+    for (const auto bits : y) ASSERT_EQ(bits, expected) << number;
+  }
+  const float not_a_number = std::nanf("");
+  std::uint16_t bits = 0;
+  k.to_bf16(&not_a_number, 1, &bits);
+  EXPECT_EQ(bits & 0x7fc0, 0x7fc0);
+}
+
+TEST_P(KernelsOf, QuantisesARowByItsLargestNumber) {
+  for (const std::size_t n : {1u, 16u, 37u, 300u}) {
+    const Numbers x = ramp(n, 3);
+    std::vector<std::uint8_t> y(n);
+    const float scale = k.quantise(x.data(), n, y.data());
+    float largest = 0;
+    for (const float v : x) largest = std::max(largest, std::abs(v));
+    EXPECT_FLOAT_EQ(scale, largest / 127);
+    for (std::size_t i = 0; i < n; ++i)
+      ASSERT_NEAR(static_cast<float>(y[i] - 128) * scale, x[i], 0.5001f * scale);
+  }
+  const Numbers zeros(20, 0.0f);
+  std::vector<std::uint8_t> y(20);
+  EXPECT_EQ(k.quantise(zeros.data(), 20, y.data()), 0.0f);
+  EXPECT_THAT(y, testing::Each(128));
+}
+
+TEST_P(KernelsOf, QuantisedRowsOfWhatIsNotFiniteHaveNoScale) {
+  for (const float bad : {std::nanf(""), std::numeric_limits<float>::infinity()}) {
+    Numbers x = ramp(40);
+    x[7] = bad;
+    std::vector<std::uint8_t> y(40);
+    EXPECT_TRUE(std::isnan(k.quantise(x.data(), 40, y.data()))) << bad;
+  }
+}
+
+TEST_P(KernelsOf, RescaledSumsAreThoseOfTheDefinition) {
+  constexpr std::size_t kRows = 3, kN = 37, kStride = 40;
+  std::vector<std::int32_t> sums(kRows * kN), offsets(kN);
+  for (std::size_t i = 0; i < sums.size(); ++i) sums[i] = static_cast<int>(i * 97 % 2000) - 900;
+  for (std::size_t i = 0; i < kN; ++i) offsets[i] = static_cast<int>(i * 13 % 100) - 50;
+  const Numbers scales = ramp(kN), bias = ramp(kN, 2), row_scales = {0.01f, 0.02f, 0.005f};
+  for (const bool add : {false, true}) {
+    for (const bool gelu : {false, true}) {
+      if (add && gelu) continue;
+      Numbers y(kRows * kStride, 0.5f);
+      k.rescale({.sums = sums.data(),
+                 .rows = kRows,
+                 .n = kN,
+                 .row_scales = row_scales.data(),
+                 .scales = scales.data(),
+                 .offsets = offsets.data(),
+                 .bias = bias.data(),
+                 .y = y.data(),
+                 .y_stride = kStride,
+                 .add = add,
+                 .gelu = gelu});
+      for (std::size_t r = 0; r < kRows; ++r) {
+        for (std::size_t j = 0; j < kStride; ++j) {
+          double e = 0.5, before = 0;
+          if (j < kN) {
+            const double sum = (sums[r * kN + j] - offsets[j]) * double{row_scales[r]};
+            e = sum * scales[j] + bias[j];
+            before = e;
+            if (gelu) e = 0.5 * e * (1 + std::erf(e / std::sqrt(2.0)));
+            if (add) e += 0.5;
+          }
+          ASSERT_NEAR(y[r * kStride + j], e, 4e-5 * (1 + std::abs(before))) << r << ", " << j;
         }
       }
     }

@@ -8,7 +8,6 @@
 
 #include "core/nn/parameters.hpp"
 #include "core/nn/pooling.hpp"
-#include "core/nn/prepared_linear.hpp"
 #include "core/nn/set_up.hpp"
 #include "core/nn/sinusoid.hpp"
 #include "core/nn/weights.hpp"
@@ -146,44 +145,6 @@ TEST(SetUp, CutsALongSentence) {
   Message why;
   write_message(why, std::string(9999, 'x'));
   EXPECT_EQ(std::string(why.text).size(), sizeof(why.text) - 1);
-}
-
-TEST(PreparedLinear, BackendsAgreeForEveryEpilogueAndSize) {
-  if (default_backend() != Backend::onednn) GTEST_SKIP() << "built without oneDNN";
-  constexpr std::uint32_t kIn = 40, kOut = 56, kMost = 300;
-  std::vector<float> weight(kIn * kOut), bias(kOut), x(padded_rows(kMost) * kIn);
-  for (std::size_t i = 0; i < weight.size(); ++i) weight[i] = std::sin(static_cast<float>(i));
-  for (std::size_t i = 0; i < bias.size(); ++i) bias[i] = std::cos(static_cast<float>(i));
-  for (std::size_t i = 0; i < x.size(); ++i) x[i] = std::sin(0.3f * static_cast<float>(i));
-  for (const auto epilogue : {Epilogue::none, Epilogue::gelu, Epilogue::add}) {
-    for (const std::uint32_t threads : {1u, 2u}) {
-      PreparedLinearSpec spec;
-      spec.threads = threads;
-      spec.max_rows = kMost;
-      spec.in = kIn;
-      spec.out = kOut;
-      spec.epilogue = epilogue;
-      spec.weight = weight.data();
-      spec.bias = bias.data();
-      spec.backend = Backend::eigen;
-      const auto eigen = prepare_linear(spec);
-      spec.backend = Backend::onednn;
-      const auto onednn = prepare_linear(spec);
-      ASSERT_TRUE(eigen && onednn);
-      for (const std::uint32_t rows : {1u, 8u, 31u, 65u, 300u}) {
-        std::vector<float> a(padded_rows(rows) * kOut, 0.25f), b = a;
-        ASSERT_TRUE((*eigen)->run(x.data(), rows, a.data()).ok());
-        ASSERT_TRUE((*onednn)->run(x.data(), rows, b.data()).ok());
-        for (std::size_t i = 0; i < rows * kOut; ++i) ASSERT_NEAR(a[i], b[i], 2e-5) << rows;
-      }
-    }
-  }
-}
-
-TEST(PreparedLinear, RefusesNoThreads) {
-  PreparedLinearSpec spec;
-  spec.threads = 0;
-  EXPECT_EQ(prepare_linear(spec).error().code, Code::bad_argument);
 }
 
 }  // namespace
