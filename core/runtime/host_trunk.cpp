@@ -29,16 +29,18 @@ std::vector<TrunkNeed> Host::trunk_needs() {
 }
 
 TrunkSwapReport Host::swap_trunk(const TrunkSwapRequest& request) {
+  const auto refuse = [this](Code code, std::string reason) {
+    const std::string id = trunk_id();
+    return TrunkSwapReport{.code = code, .reason = std::move(reason), .from = id, .trunk = id};
+  };
   const std::unique_lock one(swapping_trunk_, std::try_to_lock);
-  if (!one)
-    return {.code = Code::busy,
-            .reason = "another trunk-swap of this host is under way; ask again"};
+  if (!one) return refuse(Code::busy, "another trunk-swap of this host is under way; ask again");
   const std::lock_guard adding(adding_);
   std::vector<std::shared_ptr<RobotSlot>> held_slots;
   std::vector<std::unique_lock<std::mutex>> held_locks;
   for (const auto& slot : slots()) {
     auto held = hold(slot->robot->name(), request.wait);
-    if (!held) return {.code = held.error().code, .reason = held.error().message};
+    if (!held) return refuse(held.error().code, held.error().message);
     held_slots.push_back(std::move(held->first));
     held_locks.push_back(std::move(held->second));
   }

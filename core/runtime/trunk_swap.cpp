@@ -82,16 +82,18 @@ Result<std::shared_ptr<const nn::Stock>> TrunkSwap::load() {
     return Error{Code::bad_argument,
                  fmt::format("'{}' is trunk {}, which the robots of this host use already",
                              request_.stock.string(), short_hex(report_.wanted))};
-  auto whole = nn::Stock::open(request_.stock);
+  const auto whole = nn::Stock::open_mapped(request_.stock);
   if (!whole) return whole.error();
-  if (whole->trunk_id() != report_.wanted)
-    return Error{Code::incompatible,
-                 fmt::format("'{}' is trunk {} here, and {} for the trunk process: it was replaced "
-                             "meanwhile, or they do not see the same files",
-                             request_.stock.string(), short_hex(whole->trunk_id()),
-                             short_hex(report_.wanted))};
+  const nn::StockIdentity identity = whole->computed_identity();
+  if (auto same = whole->file().unchanged(); !same) return same.error();
+  if (identity.trunk != report_.wanted)
+    return Error{
+        Code::incompatible,
+        fmt::format("'{}' is trunk {} here, and {} for the trunk process: it was replaced "
+                    "meanwhile, or they do not see the same files",
+                    request_.stock.string(), short_hex(identity.trunk), short_hex(report_.wanted))};
   // A host needs no trunk weights.
-  auto stems = nn::Stock::open_stems(request_.stock, whole->identity());
+  auto stems = nn::Stock::open_stems(request_.stock, identity);
   if (!stems) return stems.error();
   return std::make_shared<const nn::Stock>(std::move(*stems));
 }
