@@ -12,6 +12,9 @@ constexpr base::Nanoseconds kLook = 50 * base::kMillisecond;
 // Until it is served. What is under way is only answered `busy`; after another refusal, longer.
 constexpr base::Nanoseconds kFirstPause = base::kSecond, kLastPause = 30 * base::kSecond;
 
+// What it last said of itself may be older than what was loaded since.
+constexpr base::Nanoseconds kHearsay = 400 * base::kMillisecond;
+
 }  // namespace
 
 TrunkKeeper::TrunkKeeper(trunk::TrunkLink link, Means means)
@@ -48,18 +51,21 @@ void TrunkKeeper::look(base::Nanoseconds now) {
   for (const auto& need : needs) ids.push_back(need.id);
   link_.need(std::move(ids));
   if (!link_.alive(now)) {
-    next_order_ = 0;  // as soon as it is back
+    missing_ = next_order_ = 0;  // as soon as it is back
     pause_ = kFirstPause;
     return;
   }
-  if (now < next_order_) return;
-  for (const auto& need : needs) {
-    if (link_.identity()->serves(need.id)) continue;
-    next_order_ = now + pause_;
-    // What does not go out now goes out with the next look at it.
-    [[maybe_unused]] const Status sent = link_.order(++orders_, need.stock, &need.id);
-    return;  // one after the other
+  const auto missing = std::ranges::find_if(
+      needs, [&](const TrunkNeed& need) { return !link_.identity()->serves(need.id); });
+  if (missing == needs.end()) {
+    missing_.reset();
+    return;
   }
+  if (!missing_) missing_ = now;
+  if (now - *missing_ < kHearsay || now < next_order_) return;
+  next_order_ = now + pause_;
+  // What does not go out now goes out with the next look at it.
+  [[maybe_unused]] const Status sent = link_.order(++orders_, missing->stock, &missing->id);
 }
 
 void TrunkKeeper::hear(const trunk::LoadReply& reply) {

@@ -46,6 +46,7 @@ class TrunkKeeper {
   trunk::TrunkLink link_;
   Means means_;
   std::uint64_t orders_ = 0;
+  std::optional<base::Nanoseconds> missing_;  ///< since when something needed is not served
   base::Nanoseconds next_order_ = 0, pause_ = 0;
   std::string said_;  ///< last: the same is not said again
   std::atomic<bool> stopping_{false};
