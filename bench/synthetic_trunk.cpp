@@ -69,7 +69,8 @@ Result<std::unique_ptr<trunk::TrunkModel>> SyntheticTrunk::load(
     views.push_back(view);
   }
   return trunk::HptModel::create(
-      {.width = size_.width, .blocks = size_.blocks, .heads = size_.heads}, views, options);
+      {.width = size_.width, .blocks = size_.blocks, .heads = size_.heads}, nn::as_stored(views),
+      options);
 }
 
 }  // namespace cambium::bench

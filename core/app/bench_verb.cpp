@@ -12,6 +12,8 @@
 #include "bench/chaos_report.hpp"
 #include "bench/forward.hpp"
 #include "bench/loopback.hpp"
+#include "bench/mixed.hpp"
+#include "bench/mixed_report.hpp"
 #include "bench/swap.hpp"
 #include "bench/swap_report.hpp"
 #include "bench/trunk.hpp"
@@ -289,6 +291,48 @@ void add_forward(CLI::App& bench, int& exit_code) {
   verb->callback([options, &exit_code] { exit_code = run_forward(*options); });
 }
 
+struct MixedVerb {
+  bench::MixedOptions bench;
+  bool json = false;
+};
+
+int run_mixed(MixedVerb options) {
+  options.bench.program = Beside().program;
+  StopSignal stop;
+  const bool terminal = ::isatty(STDERR_FILENO) != 0;
+  const auto report = bench::run_mixed(
+      options.bench, [&] { return stop.wait(0); },
+      [&](double done, double all) {
+        if (terminal) fmt::print(stderr, "\r{:.0f} of {:.0f} s ", done, all);
+      });
+  if (terminal) fmt::print(stderr, "\r{:20}\r", "");
+  if (!report) {
+    fmt::print(stderr, "cambium bench mixed: {}\n", report.error().message);
+    return exit_code_of(report.error().code);
+  }
+  fmt::print("{}", options.json ? bench::json_of(*report).dump() + "\n" : bench::text_of(*report));
+  return kDone;
+}
+
+void add_mixed(CLI::App& bench, int& exit_code) {
+  auto* verb = bench.add_subcommand(
+      "mixed",
+      "Robots of different kinds behind one trunk: together against one at a time, and deadlines "
+      "at half and at twice of what it can do.");
+  auto options = std::make_shared<MixedVerb>();
+  auto& o = options->bench;
+  verb->add_option("--precision", o.precision, "Handed on to the trunk: f32, bf16 or int8");
+  verb->add_option("--threads", o.threads, "Threads of the trunk")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 256));
+  verb->add_option("--seconds", o.seconds, "Seconds of all measurements together")
+      ->capture_default_str()
+      ->check(CLI::Range(4.0, 3600.0));
+  verb->add_flag("--json", options->json, "Print one JSON object");
+  verb->footer("Example:\n  cambium bench mixed --threads 2 --json");
+  verb->callback([options, &exit_code] { exit_code = run_mixed(*options); });
+}
+
 }  // namespace
 
 void add_bench(CLI::App& program, int& exit_code) {
@@ -320,6 +364,7 @@ void add_bench(CLI::App& program, int& exit_code) {
   add_chaos(*verb, exit_code);
   add_trunk_bench(*verb, exit_code);
   add_forward(*verb, exit_code);
+  add_mixed(*verb, exit_code);
 }
 
 }  // namespace cambium::app

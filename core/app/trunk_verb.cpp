@@ -1,12 +1,18 @@
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <filesystem>
+#include <iterator>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/app/exit_code.hpp"
@@ -17,6 +23,8 @@
 #include "core/config/config.hpp"
 #include "core/config/endpoint.hpp"
 #include "core/config/run_dir.hpp"
+#include "core/nn/product.hpp"
+#include "core/nn/stock.hpp"
 #include "core/trunk/load_trunk.hpp"
 #include "core/trunk/server.hpp"
 
@@ -26,12 +34,28 @@ namespace {
 using nlohmann::json;
 
 struct Options {
-  std::string config, stock, endpoint, backend;
+  std::string config, stock, endpoint, backend, precision;
   unsigned threads = 0;
+  std::vector<unsigned> cores;
   bool json = false, explain = false;
 };
 
 constexpr base::Nanoseconds kLook = 200 * base::kMillisecond;
+
+constexpr const char* kPrecisionNames[] = {"stock", "f32", "bf16", "int8"};
+
+const char* precision_name(config::Precision precision) noexcept {
+  return kPrecisionNames[static_cast<std::size_t>(precision)];
+}
+
+trunk::Backend model_backend(const config::TrunkConfig& trunk) noexcept {
+  return trunk.backend == config::Backend::eigen ? trunk::Backend::eigen : trunk::Backend::onednn;
+}
+
+/// None: as the stock says.
+std::optional<nn::Precision> wanted_precision(const config::TrunkConfig& trunk) {
+  return nn::parse_precision(precision_name(trunk.precision));
+}
 
 const char* backend_name(config::Backend backend) noexcept {
   return backend == config::Backend::onednn ? "onednn" : "eigen";
@@ -74,7 +98,18 @@ Result<config::Config> settings(const Options& options) {
   if (!options.stock.empty()) trunk.stock = (here / options.stock).lexically_normal();
   if (!options.backend.empty())
     trunk.backend = options.backend == "eigen" ? config::Backend::eigen : config::Backend::onednn;
+  if (!options.precision.empty()) {
+    const auto* name =
+        std::find(std::begin(kPrecisionNames), std::end(kPrecisionNames), options.precision);
+    trunk.precision = static_cast<config::Precision>(name - std::begin(kPrecisionNames));
+  }
   if (options.threads > 0) trunk.threads = options.threads;
+  if (!options.cores.empty()) trunk.cores = options.cores;
+  // A file's cores are for a file's threads.
+  if (options.threads > 0 && options.cores.empty()) trunk.cores.clear();
+  if (!trunk.cores.empty() && trunk.cores.size() != trunk.threads)
+    return Error{Code::bad_argument, fmt::format("{} cores for {} threads, expected one for each",
+                                                 trunk.cores.size(), trunk.threads)};
   return config;
 }
 
@@ -84,6 +119,18 @@ struct Setting {
   bool from_command_line;
 };
 
+// What the products would be computed in here, and why; the stock's own wish needs its header only.
+std::pair<std::string, std::string> chosen(const config::TrunkConfig& trunk) {
+  auto wanted = wanted_precision(trunk);
+  if (!wanted) {
+    const auto stock = nn::Stock::open_mapped(trunk.stock);
+    if (!stock) return {"", "not known: " + stock.error().message};
+    wanted = stock->precision();
+  }
+  auto [precision, why] = nn::choose_precision(model_backend(trunk), *wanted);
+  return {nn::to_string(precision), std::move(why)};
+}
+
 // Which value holds and who set it, so that nobody has to guess.
 void explain(const Options& options, const config::Config& config) {
   const auto& trunk = config.trunk;
@@ -91,7 +138,9 @@ void explain(const Options& options, const config::Config& config) {
       {"endpoint", trunk.endpoint, !options.endpoint.empty()},
       {"stock", trunk.stock.string(), !options.stock.empty()},
       {"backend", backend_name(trunk.backend), !options.backend.empty()},
+      {"precision", precision_name(trunk.precision), !options.precision.empty()},
       {"threads", std::to_string(trunk.threads), options.threads > 0},
+      {"cores", fmt::format("{}", fmt::join(trunk.cores, ", ")), !options.cores.empty()},
       {"queue", std::to_string(trunk.queue), false},
       {"max_batch", std::to_string(trunk.max_batch), false},
       {"max_tokens", std::to_string(trunk.max_tokens), false},
@@ -105,17 +154,28 @@ void explain(const Options& options, const config::Config& config) {
     object[setting.key] = {{"value", setting.value}, {"from", source}};
     text += fmt::format("{:<10}  {:<7}  {}\n", setting.key, source, setting.value);
   }
-  text.pop_back();
-  say(options, {{"event", "explain"}, {"trunk", object}}, text);
+  const auto [precision, why] = chosen(trunk);
+  text += fmt::format("{:<10}  {:<7}  {}", "computes", "", why);
+  say(options, {{"event", "explain"}, {"trunk", object}, {"precision", precision}, {"chosen", why}},
+      text);
 }
 
-json stats_json(const trunk::ServerStats& stats) {
+json stats_json(const trunk::ServerStats& stats, const std::vector<trunk::RobotCounts>& robots) {
+  json list = json::array();
+  for (const auto& robot : robots)
+    list.push_back({{"peer", robot.peer},
+                    {"robot_id", robot.robot_id},
+                    {"served", robot.served},
+                    {"busy", robot.busy},
+                    {"expired", robot.expired}});
   return {{"event", "stopped"},
           {"served", stats.served},
           {"batches", stats.batches},
           {"busy", stats.busy},
           {"expired", stats.expired},
           {"refused", stats.refused},
+          {"queue_high", stats.queue_high},
+          {"robots", list},
           {"queue_p50_us", stats.queue_p50_us},
           {"queue_p99_us", stats.queue_p99_us},
           {"compute_p50_us", stats.compute_p50_us},
@@ -123,11 +183,12 @@ json stats_json(const trunk::ServerStats& stats) {
 }
 
 json load_json(const trunk::LoadTimes& took) {
-  return {{"open", took.open},
-          {"hash", took.hash},
-          {"pack", took.pack},
-          {"warm_up", took.warm_up},
-          {"all", took.all}};
+  const auto tenths = [](double ms) { return std::round(10 * ms) / 10; };
+  return {{"open", tenths(took.open)},
+          {"hash", tenths(took.hash)},
+          {"pack", tenths(took.pack)},
+          {"warm_up", tenths(took.warm_up)},
+          {"all", tenths(took.all)}};
 }
 
 void say_ready(const Options& options, const config::TrunkConfig& trunk,
@@ -142,6 +203,7 @@ void say_ready(const Options& options, const config::TrunkConfig& trunk,
                     {"heads", model.heads},
                     {"weight_bytes", model.weight_bytes},
                     {"precision", nn::to_string(model.precision)},
+                    {"chosen", model.chosen},
                     {"backend", backend_name(trunk.backend)},
                     {"threads", trunk.threads},
                     {"endpoint", endpoint},
@@ -150,14 +212,16 @@ void say_ready(const Options& options, const config::TrunkConfig& trunk,
                     {"load_ms", load_json(loaded.took)},
                     {"pid", ::getpid()}};
   say(options, object,
-      fmt::format("trunk {}: {}, {} x {} wide, {:.1f} MB, {} on {} thread{}, at {}",
+      fmt::format("trunk {}: {}, {} x {} wide, {:.1f} MB, {}, {} on {} thread{}, at {}",
                   id.substr(0, 16), model.architecture, model.blocks, model.width,
-                  static_cast<double>(model.weight_bytes) * 1e-6, backend_name(trunk.backend),
-                  trunk.threads, trunk.threads == 1 ? "" : "s", endpoint));
+                  static_cast<double>(model.weight_bytes) * 1e-6, nn::to_string(model.precision),
+                  backend_name(trunk.backend), trunk.threads, trunk.threads == 1 ? "" : "s",
+                  endpoint));
 }
 
 Result<trunk::ServerStats> serve(const Options& options, const config::Config& config,
-                                 StopSignal& stop, Supervised& supervised) {
+                                 StopSignal& stop, Supervised& supervised,
+                                 std::vector<trunk::RobotCounts>& robots) {
   const auto& settings = config.trunk;
   // Endpoints elsewhere are in folders of the user's own making.
   const std::string run_dir = "ipc://" + config.host.run_dir.string() + "/";
@@ -168,11 +232,11 @@ Result<trunk::ServerStats> serve(const Options& options, const config::Config& c
                                       .max_batch = settings.max_batch,
                                       .max_tokens = settings.max_tokens};
   trunk::ModelOptions model_options;
-  model_options.backend =
-      settings.backend == config::Backend::eigen ? trunk::Backend::eigen : trunk::Backend::onednn;
+  model_options.backend = model_backend(settings);
   model_options.threads = settings.threads;
+  model_options.cores = settings.cores;
   model_options.max_rows = server_options.max_rows();
-  auto loaded = trunk::load_trunk(settings.stock, model_options, std::nullopt);
+  auto loaded = trunk::load_trunk(settings.stock, model_options, wanted_precision(settings));
   if (!loaded) return loaded.error();
   const trunk::ModelInfo info = loaded->model->info();
   const std::string& id = loaded->identity.trunk;
@@ -194,6 +258,7 @@ Result<trunk::ServerStats> serve(const Options& options, const config::Config& c
     });
   supervised.stopping();
   server->stop();
+  robots = server->robots();
   return server->stats();
 }
 
@@ -206,9 +271,10 @@ int run(const Options& options) {
     explain(options, *config);
     return kDone;
   }
-  const auto stats = serve(options, *config, stop, supervised);
+  std::vector<trunk::RobotCounts> robots;
+  const auto stats = serve(options, *config, stop, supervised, robots);
   if (!stats) return complain(options, stats.error());
-  say(options, stats_json(*stats),
+  say(options, stats_json(*stats, robots),
       fmt::format("stopped: {} requests in {} passes, {} refused as busy, {} too late, {} refused",
                   stats->served, stats->batches, stats->busy, stats->expired, stats->refused));
   return kDone;
@@ -226,12 +292,19 @@ void add_trunk(CLI::App& program, int& exit_code) {
   verb->add_option("--endpoint", options->endpoint, "ipc://PATH or tcp://127.0.0.1:PORT");
   verb->add_option("--backend", options->backend, "Who does the matrix products")
       ->check(CLI::IsMember({"onednn", "eigen"}));
+  verb->add_option("--precision", options->precision, "What the matrix products compute in")
+      ->check(CLI::IsMember({"stock", "f32", "bf16", "int8"}));
+  verb->add_option("--cores", options->cores, "A core for each thread: 0,1")->delimiter(',');
   verb->add_option("--threads", options->threads, "Threads of one forward pass")
       ->check(CLI::Range(1, 256));
   verb->add_flag("--json", options->json, "One JSON object a line");
-  verb->add_flag("--explain", options->explain,
-                 "Show every setting and whether option, config or default set it; run nothing");
-  verb->footer("Example:\n  cambium trunk --stock models/stock.safetensors");
+  verb->add_flag(
+      "--explain", options->explain,
+      "Show every setting, whether option, config or default set it, and what this machine would "
+      "compute in; run nothing");
+  verb->footer(
+      "Examples:\n  cambium trunk --stock models/stock.safetensors\n"
+      "  cambium trunk --precision bf16 --threads 2 --cores 0,1 --explain");
   verb->callback([options, &exit_code] { exit_code = run(*options); });
 }
 

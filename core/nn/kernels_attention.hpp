@@ -2,10 +2,10 @@
 // are keys while scores are made and columns of the values while they are mixed, so that no sum
 // runs across lanes but those of the softmax.
 
-// As wide as the widest set; narrower ones take several registers for it.
-typedef float Lanes __attribute__((vector_size(64), aligned(4), may_alias));
-typedef unsigned LaneBits __attribute__((vector_size(64)));
-constexpr Size kLanes = 16;
+// One register. Wider ones would be taken apart through memory.
+constexpr Size kLanes = CAMBIUM_LANES;
+typedef float Lanes __attribute__((vector_size(4 * CAMBIUM_LANES), aligned(4), may_alias));
+typedef unsigned LaneBits __attribute__((vector_size(4 * CAMBIUM_LANES)));
 constexpr Size kQueries = 4;  // computed together
 
 constexpr Size padded(Size n) {
@@ -21,12 +21,19 @@ inline void store(float* to, Lanes value) noexcept {
 }
 
 /// Each lane with that `far` lanes further on.
-template <int Far>
+template <Size... I>
+Lanes turned(Lanes v, std::index_sequence<I...>) noexcept {
+  return __builtin_shufflevector(v, v, static_cast<int>(I)...);
+}
+
+template <Size Far, Size... I>
+constexpr std::index_sequence<(I + Far) % kLanes...> far(std::index_sequence<I...>) noexcept {
+  return {};
+}
+
+template <Size Far>
 Lanes turned(Lanes v) noexcept {
-  return __builtin_shufflevector(
-      v, v, Far, (1 + Far) % 16, (2 + Far) % 16, (3 + Far) % 16, (4 + Far) % 16, (5 + Far) % 16,
-      (6 + Far) % 16, (7 + Far) % 16, (8 + Far) % 16, (9 + Far) % 16, (10 + Far) % 16,
-      (11 + Far) % 16, (12 + Far) % 16, (13 + Far) % 16, (14 + Far) % 16, (15 + Far) % 16);
+  return turned(v, far<Far>(std::make_index_sequence<kLanes>()));
 }
 
 inline Lanes larger(Lanes a, Lanes b) noexcept {
@@ -34,21 +41,21 @@ inline Lanes larger(Lanes a, Lanes b) noexcept {
 }
 
 // Of all lanes, in every lane.
-inline Lanes largest_of(Lanes v) noexcept {
-  v = larger(v, turned<8>(v));
-  v = larger(v, turned<4>(v));
-  v = larger(v, turned<2>(v));
-  return larger(v, turned<1>(v));
+template <Size Far = kLanes / 2>
+Lanes largest_of(Lanes v) noexcept {
+  v = larger(v, turned<Far>(v));
+  if constexpr (Far > 1) v = largest_of<Far / 2>(v);
+  return v;
 }
 
-inline Lanes sum_of(Lanes v) noexcept {
-  v += turned<8>(v);
-  v += turned<4>(v);
-  v += turned<2>(v);
-  return v + turned<1>(v);
+template <Size Far = kLanes / 2>
+Lanes sum_of(Lanes v) noexcept {
+  v += turned<Far>(v);
+  if constexpr (Far > 1) v = sum_of<Far / 2>(v);
+  return v;
 }
 
-/// scores (R, 16 C) = scale q k^T, for R queries and 16 C keys.
+/// scores (R, C lanes) = scale q k^T, for R queries and C lanes of keys.
 template <int R, int C>
 void score(const float* q, Size q_stride, const float* keys, Size key_stride, Size dim, float scale,
            float* scores, Size stride) noexcept {
@@ -96,7 +103,7 @@ std::array<float, R> soften(float* scores, Size all) noexcept {
   return inverse;
 }
 
-/// mixed (R, 16 C) = shares values times `inverse`, for R queries and 16 C columns.
+/// mixed (R, C lanes) = shares values times `inverse`, for R queries and C lanes of columns.
 template <int R, int C>
 void mix(const float* shares, Size stride, const std::array<float, R>& inverse, const float* values,
          Size width, Size count, float* mixed) noexcept {

@@ -2,4 +2,5 @@
 #include "core/nn/kernels_standard.hpp"
 #define Eigen Eigen_base
 #define CAMBIUM_ISA base
+#define CAMBIUM_LANES 4
 #include "core/nn/kernels_impl.hpp"

@@ -19,13 +19,23 @@ Batch::Batch(BatchLimits limits, std::uint32_t width)
   segments_.reserve(limits.robots);
 }
 
-void Batch::fill(RequestQueue& queue) noexcept {
+void Batch::fill(RequestQueue& queue, const PassCost& cost, base::Nanoseconds now,
+                 std::vector<RequestPtr>& doomed) noexcept {
   segments_.clear();
-  std::uint32_t rows = 0;
+  filled_ = 0;
+  base::Nanoseconds first_kept = kNoDeadline;  // the earliest deadline that this batch keeps
+  queue.begin_pass();
   while (const Request* next = queue.front()) {
-    if (requests_.size() == limits_.robots || next->count > limits_.rows - rows) break;
-    segments_.push_back({rows, next->count});
-    rows += next->count;
+    if (requests_.size() == limits_.robots || next->count > limits_.rows - filled_) break;
+    const base::Nanoseconds end = now + cost.within(filled_ + next->count);
+    if (end > next->deadline && (!requests_.empty() || queue.size() > 1)) {
+      doomed.push_back(queue.drop());
+      continue;
+    }
+    if (end > first_kept) break;
+    if (end <= next->deadline) first_kept = std::min(first_kept, next->deadline);
+    segments_.push_back({filled_, next->count});
+    filled_ += next->count;
     requests_.push_back(queue.pop());
   }
 }

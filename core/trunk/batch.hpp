@@ -9,6 +9,7 @@
 #include "cambium/status.hpp"
 #include "core/nn/sinusoid.hpp"
 #include "core/trunk/model.hpp"
+#include "core/trunk/pass_cost.hpp"
 #include "core/trunk/queue.hpp"
 #include "core/trunk/request.hpp"
 
@@ -30,13 +31,19 @@ class Batch {
   Batch(BatchLimits limits, std::uint32_t width);
 
   /// Takes requests from the queue in its order, as many as fit; the first that does not fit ends
-  /// the batch, so that nobody is overtaken for being long. The batch must be empty. [io, rt]
-  void fill(RequestQueue& queue) noexcept;
+  /// the batch, so that nobody is overtaken for being long. So does the first that would make one
+  /// late, by what it costs, that is not late without it. Requests that would be late themselves
+  /// are appended to `doomed` instead, which has room for the whole queue: a later pass would not
+  /// serve them sooner. Only the last in the queue is computed all the same: else a model that was
+  /// slow once would never be measured again. The batch must be empty. [io, rt]
+  void fill(RequestQueue& queue, const PassCost& cost, base::Nanoseconds now,
+            std::vector<RequestPtr>& doomed) noexcept;
   /// Packs, adds positions, runs the model and pools. A failure of the model or numbers that are
   /// not finite are every request's own status. [compute, rt]
   void run(TrunkModel& model) noexcept;
 
   bool empty() const noexcept { return requests_.empty(); }
+  std::uint32_t rows() const noexcept { return filled_; }  ///< of all requests
   /// The requests, to be given back to their pool after they were answered; then clear().
   std::span<RequestPtr> requests() noexcept { return requests_; }
   /// For the request of that index, valid until the next fill().
@@ -52,6 +59,7 @@ class Batch {
 
   BatchLimits limits_;
   std::uint32_t width_;
+  std::uint32_t filled_ = 0;
   nn::SinusoidTable positions_;
   std::vector<RequestPtr> requests_;
   std::vector<Segment> segments_;

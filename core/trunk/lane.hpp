@@ -10,9 +10,9 @@
 #include "core/trunk/admission.hpp"
 #include "core/trunk/batch.hpp"
 #include "core/trunk/model.hpp"
-#include "core/trunk/queue.hpp"
 #include "core/trunk/replies.hpp"
 #include "core/trunk/request.hpp"
+#include "core/trunk/scheduler.hpp"
 
 namespace cambium::trunk {
 
@@ -31,7 +31,7 @@ struct Lane {
       : identity(std::move(who)),
         model(std::move(what)),
         admission{identity.id, model->info().width, limits.batch.max_tokens},
-        queue(limits.queue),
+        schedule({limits.queue, limits.batch}),
         ready(limits.batch, model->info().width),
         spare(limits.batch, model->info().width),
         at_once({1, limits.batch.max_tokens, limits.batch.max_tokens}, model->info().width) {
@@ -42,13 +42,13 @@ struct Lane {
 
   /// Nothing of it waits, runs or is to be answered.
   bool empty() const noexcept {
-    return queue.size() == 0 && ready.empty() && spare.empty() && at_once.empty();
+    return schedule.queue().size() == 0 && ready.empty() && spare.empty() && at_once.empty();
   }
 
   ServerIdentity identity;
   std::unique_ptr<TrunkModel> model;
   Admission admission;
-  RequestQueue queue;
+  Scheduler schedule;
   Batch ready, spare;
   Batch at_once;                 ///< run on the io thread
   std::uint32_t quick_rows = 0;  ///< rows that are done sooner than a thread is woken

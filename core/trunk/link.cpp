@@ -121,7 +121,9 @@ bool TrunkLink::receive(FeaturesReply& reply, base::Nanoseconds now) {
                .values = {},
                .queue_us = features->queue_us(),
                .compute_us = features->compute_us(),
-               .batch = features->batch()};
+               .batch = features->batch(),
+               .bound = static_cast<std::uint8_t>(features->bound()),
+               .retry_us = features->retry_us()};
       if (size != std::size_t{reply.count} * reply.width) reply.code = Code::bad_data;
       if (size != 0) reply.values = {features->values()->data(), size};
       std::erase_if(asked_, [&](const Asked& one) { return one.request == reply.request; });

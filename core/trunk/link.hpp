@@ -71,6 +71,8 @@ struct FeaturesReply {
   std::span<const float> values;  ///< (count, width)
   float queue_us = 0, compute_us = 0;
   std::uint32_t batch = 0;
+  std::uint8_t bound = 0;      ///< wire::Bound: which one it ran into if `busy`
+  std::uint32_t retry_us = 0;  ///< with `busy`: after this it may fit
 };
 
 /// One thread's connection. Survives the trunk: it says hello until it is answered, and again all

@@ -12,18 +12,18 @@ constexpr base::Nanoseconds kQuick = 150'000;
 }  // namespace
 
 Passes::Done Passes::finished() noexcept {
-  return {last_, compute_.finished()};
+  Batch* const batch = compute_.finished();
+  if (batch != nullptr) last_->schedule.finished(batch->rows(), batch->computed_for());
+  return {last_, batch};
 }
 
 Lane* Passes::next() const noexcept {
   Lane* best = nullptr;
   for (const auto& lane : shelf_.lanes()) {
-    const Request* first = lane->queue.front();
-    if (first == nullptr) continue;
-    const auto deadline = best == nullptr ? kNoDeadline : best->queue.front()->deadline;
-    if (best == nullptr || first->deadline < deadline ||
-        (first->deadline == deadline && best == last_))
-      best = lane.get();
+    if (lane->schedule.queue().size() == 0) continue;
+    const auto due = lane->schedule.queue().first_due();
+    const auto first = best == nullptr ? kNoDeadline : best->schedule.queue().first_due();
+    if (best == nullptr || due < first || (due == first && best == last_)) best = lane.get();
   }
   return best;
 }
@@ -35,14 +35,16 @@ Passes::Done Passes::begin() noexcept {
   // Without a deadline a controller waits in lockstep; others refill chunks that are being
   // played, and would only take the core from an action on its way (measured: p99 of a control
   // tick 1.7 instead of 1.25 times raw).
-  if (lane->queue.size() == 1 && lane->queue.front()->deadline == kNoDeadline &&
-      lane->queue.front()->count <= lane->quick_rows) {
-    lane->at_once.fill(lane->queue);
+  Scheduler& schedule = lane->schedule;
+  if (const Request* lone = schedule.lone();
+      lone != nullptr && lone->deadline == kNoDeadline && lone->count <= lane->quick_rows) {
+    schedule.fill(lane->at_once, base::monotonic_ns());
     lane->at_once.run(*lane->model);
+    schedule.finished(lane->at_once.rows(), lane->at_once.computed_for());
     return {lane, &lane->at_once};
   }
   Batch& batch = lane->ready.empty() ? lane->ready : lane->spare;
-  batch.fill(lane->queue);
+  schedule.fill(batch, base::monotonic_ns());
   compute_.start(*lane->model, batch);
   return {};
 }

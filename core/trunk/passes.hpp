@@ -8,7 +8,7 @@
 
 namespace cambium::trunk {
 
-/// One pass at a time, of one lane. The lane with the earliest deadline is next; of equals, the one
+/// One pass at a time, of one lane. The lane with who is due first is next; of equals, the one
 /// that did not run last.
 ///
 /// Threads    The io thread's.

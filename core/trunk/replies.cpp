@@ -1,5 +1,8 @@
 #include "core/trunk/replies.hpp"
 
+#include <algorithm>
+#include <limits>
+
 #include "cambium/version.hpp"
 #include "core/base/realtime.hpp"
 #include "core/transport/verify.hpp"
@@ -15,10 +18,21 @@ float microseconds(base::Nanoseconds time) noexcept {
   return static_cast<float>(static_cast<double>(time) * 1e-3);
 }
 
+std::uint32_t whole_microseconds(base::Nanoseconds time) noexcept {
+  constexpr base::Nanoseconds kMost = std::numeric_limits<std::uint32_t>::max();
+  return static_cast<std::uint32_t>(std::clamp<base::Nanoseconds>((time + 999) / 1000, 0, kMost));
+}
+
+static_assert(static_cast<int>(Bound::none) == static_cast<int>(wire::Bound::none) &&
+              static_cast<int>(Bound::robot) == static_cast<int>(wire::Bound::robot) &&
+              static_cast<int>(Bound::queue) == static_cast<int>(wire::Bound::queue) &&
+              static_cast<int>(Bound::time) == static_cast<int>(wire::Bound::time));
+
 }  // namespace
 
 std::span<const std::byte> Replies::features(const Request& request, Status status,
-                                             const FeaturesView& values, const Cost& cost) {
+                                             const FeaturesView& values, const Cost& cost,
+                                             const Busy& busy) {
   builder_.Clear();
   flatbuffers::Offset<flatbuffers::Vector<float>> vector;
   if (status.ok())
@@ -36,12 +50,14 @@ std::span<const std::byte> Replies::features(const Request& request, Status stat
   features.add_queue_us(microseconds(cost.queued));
   features.add_compute_us(microseconds(cost.computed));
   features.add_batch(cost.batch);
+  features.add_bound(static_cast<wire::Bound>(busy.bound));
+  features.add_retry_us(whole_microseconds(busy.retry));
   wire::FinishFeaturesBuffer(builder_, features.Finish());
   return transport::bytes_of(builder_);
 }
 
-std::span<const std::byte> Replies::refusal(const Request& request, Code code) {
-  return features(request, code, {}, {});
+std::span<const std::byte> Replies::refusal(const Request& request, Code code, const Busy& busy) {
+  return features(request, code, {}, {}, busy);
 }
 
 std::span<const std::byte> Replies::notice(const Error& error, const Request* request) {

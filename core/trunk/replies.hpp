@@ -12,6 +12,7 @@
 #include "core/transport/verify.hpp"
 #include "core/trunk/model.hpp"
 #include "core/trunk/request.hpp"
+#include "core/trunk/scheduler.hpp"
 
 namespace cambium::trunk {
 
@@ -36,9 +37,10 @@ class Replies {
 
   /// Values only if `status` is ok.
   std::span<const std::byte> features(const Request& request, Status status,
-                                      const FeaturesView& values, const Cost& cost);
+                                      const FeaturesView& values, const Cost& cost,
+                                      const Busy& busy = {});
   /// A refusal without a sentence, in place of features.
-  std::span<const std::byte> refusal(const Request& request, Code code);
+  std::span<const std::byte> refusal(const Request& request, Code code, const Busy& busy = {});
   /// A refusal in a sentence; `request` may be null if the bytes never became one.
   std::span<const std::byte> notice(const Error& error, const Request* request);
   /// ids: of all that are served, one after the other.

@@ -58,6 +58,7 @@ class TrunkServer::Impl {
   }
 
   ServerStats stats() const { return counts_.stats(); }
+  std::vector<RobotCounts> robots() const { return tally_.counts(); }
   const std::string& endpoint() const noexcept { return options_.endpoint; }
 
  private:
@@ -103,6 +104,10 @@ class TrunkServer::Impl {
       const Passes::Done at_once = passes.begin();
       if (finished.batch != nullptr) answer(finished);
       if (at_once.batch != nullptr) answer(at_once);
+      for (const auto& lane : shelf_.lanes()) {
+        for (auto& request : lane->schedule.doomed()) drop(*lane, std::move(request));
+        lane->schedule.doomed().clear();
+      }
       look_at_shelf();
     }
   }
@@ -111,10 +116,10 @@ class TrunkServer::Impl {
   base::Nanoseconds time_to_look() const noexcept {
     base::Nanoseconds time = shelf_.restless() ? options_.lease / 8 : -1;
     for (const auto& lane : shelf_.lanes()) {
-      const Request* first = lane->queue.front();
-      if (first == nullptr || first->deadline == kNoDeadline) continue;
+      const base::Nanoseconds first = lane->schedule.queue().first_deadline();
+      if (first == kNoDeadline) continue;
       // One beyond: a request expires after its deadline, not at it.
-      const auto left = std::max<base::Nanoseconds>(0, first->deadline + 1 - base::monotonic_ns());
+      const auto left = std::max<base::Nanoseconds>(0, first + 1 - base::monotonic_ns());
       time = time < 0 ? left : std::min(time, left);
     }
     return time;
@@ -241,11 +246,22 @@ class TrunkServer::Impl {
     } else {
       lane.needed = now;
       // Those that are too late anyway must not keep out one that is not.
-      if (lane.queue.size() == lane.queue.capacity()) drop_expired(lane);
-      if (lane.queue.push(request)) return;
-      ++counts_.busy;
-      send(from_, replies_.refusal(*request, Code::busy));
+      Scheduler& schedule = lane.schedule;
+      if (schedule.queue().size() == schedule.queue().capacity()) drop_expired(lane);
+      RequestPtr displaced;
+      const Busy busy = schedule.offer(request, displaced, now);
+      counts_.queue_high = std::max<std::uint64_t>(counts_.queue_high, schedule.queue().size());
+      if (displaced != nullptr) refuse_busy(lane, std::move(displaced), {Bound::queue, busy.retry});
+      if (busy.bound != Bound::none) refuse_busy(lane, std::move(request), busy);
+      return;
     }
+    lane.pool.push_back(std::move(request));
+  }
+
+  void refuse_busy(Lane& lane, RequestPtr request, const Busy& busy) {
+    ++counts_.busy;
+    tally_.add(*request, Tally::busy);
+    send(request->from, replies_.refusal(*request, Code::busy, busy));
     lane.pool.push_back(std::move(request));
   }
 
@@ -255,11 +271,15 @@ class TrunkServer::Impl {
   }
 
   void drop_expired(Lane& lane) {
-    while (RequestPtr request = lane.queue.pop_expired(base::monotonic_ns())) {
-      ++counts_.expired;
-      send(request->from, replies_.refusal(*request, Code::timeout));
-      lane.pool.push_back(std::move(request));
-    }
+    while (RequestPtr request = lane.schedule.queue().pop_expired(base::monotonic_ns()))
+      drop(lane, std::move(request));
+  }
+
+  void drop(Lane& lane, RequestPtr request) {
+    ++counts_.expired;
+    tally_.add(*request, Tally::expired);
+    send(request->from, replies_.refusal(*request, Code::timeout));
+    lane.pool.push_back(std::move(request));
   }
 
   void answer(const Passes::Done& done) {
@@ -273,7 +293,10 @@ class TrunkServer::Impl {
       const Replies::Cost cost{batch.started() - request.arrived, batch.computed_for(),
                                static_cast<std::uint32_t>(requests.size())};
       counts_.queue_time.add(cost.queued);
-      if (batch.status(i).ok()) ++counts_.served;
+      if (batch.status(i).ok()) {
+        ++counts_.served;
+        tally_.add(request, Tally::served);
+      }
       send(request.from, replies_.features(request, batch.status(i), batch.features(i), cost));
       done.lane->pool.push_back(std::move(requests[i]));
     }
@@ -289,6 +312,7 @@ class TrunkServer::Impl {
   base::Waker waker_;  // shared
   // The io thread's.
   ModelShelf shelf_;
+  Tally tally_;
   Replies replies_;
   transport::Socket* socket_ = nullptr;
   transport::Peer from_;
@@ -315,6 +339,9 @@ void TrunkServer::stop() {
 }
 ServerStats TrunkServer::stats() const {
   return impl_->stats();
+}
+std::vector<RobotCounts> TrunkServer::robots() const {
+  return impl_->robots();
 }
 const std::string& TrunkServer::endpoint() const noexcept {
   return impl_->endpoint();

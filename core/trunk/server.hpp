@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "cambium/result.hpp"
 #include "core/base/clock.hpp"
@@ -13,6 +14,7 @@
 #include "core/trunk/model.hpp"
 #include "core/trunk/opened_stock.hpp"
 #include "core/trunk/replies.hpp"
+#include "core/trunk/tally.hpp"
 
 namespace cambium::trunk {
 
@@ -35,11 +37,12 @@ struct ServerOptions {
 
 /// Counts since the start.
 struct ServerStats {
-  std::uint64_t served = 0;   ///< requests answered with features
-  std::uint64_t batches = 0;  ///< forward passes
-  std::uint64_t busy = 0;     ///< refused because the queue was full
-  std::uint64_t expired = 0;  ///< dropped because their deadline had passed
-  std::uint64_t refused = 0;  ///< did not verify or did not fit
+  std::uint64_t served = 0;      ///< requests answered with features
+  std::uint64_t batches = 0;     ///< forward passes
+  std::uint64_t busy = 0;        ///< refused by a bound of the queue, or as too late to be in time
+  std::uint64_t expired = 0;     ///< dropped because their deadline had passed
+  std::uint64_t refused = 0;     ///< did not verify or did not fit
+  std::uint64_t queue_high = 0;  ///< most that ever waited
   double queue_p50_us = 0, queue_p99_us = 0;
   double compute_p50_us = 0, compute_p99_us = 0;
 };
@@ -66,6 +69,8 @@ class TrunkServer {
   void stop();
   /// [any]
   ServerStats stats() const;
+  /// The robots that asked last, each with its own counts; after stop(). [setup]
+  std::vector<RobotCounts> robots() const;
   const std::string& endpoint() const noexcept;
 
  private:

@@ -11,7 +11,7 @@
 namespace cambium::trunk {
 
 struct ServerCounts {
-  std::atomic<std::uint64_t> served{0}, batches{0}, busy{0}, expired{0}, refused{0};
+  std::atomic<std::uint64_t> served{0}, batches{0}, busy{0}, expired{0}, refused{0}, queue_high{0};
   base::Histogram queue_time, compute_time;
 
   /// [any]
@@ -21,6 +21,7 @@ struct ServerCounts {
             .busy = busy,
             .expired = expired,
             .refused = refused,
+            .queue_high = queue_high,
             .queue_p50_us = queue_time.quantile_us(0.5),
             .queue_p99_us = queue_time.quantile_us(0.99),
             .compute_p50_us = compute_time.quantile_us(0.5),

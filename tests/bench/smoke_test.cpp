@@ -1,5 +1,5 @@
-// Short runs of `cambium bench swap`, `chaos` and `trunk`: they report what they promise and leave
-// nothing. No time is asserted: machines are noisy.
+// Short runs of `cambium bench swap`, `chaos`, `trunk` and `mixed`: they report what they promise
+// and leave nothing. No time is asserted: machines are noisy.
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -69,6 +69,22 @@ TEST_F(BenchSmoke, SwapReportsEveryKindOfSwapAndLeavesNothing) {
   EXPECT_LE(report.value("late_at_controllers", -1), report.value("ticks", 0));
   EXPECT_GE(report.value("seams", 0), 1) << "a controller saw generations change";
   EXPECT_LE(report.value("same_body_seam_over_step_max", 9.0), 1.001);
+  expect_nothing_left();
+}
+
+TEST_F(BenchSmoke, MixedAnswersEveryRequestAndLeavesNothing) {
+  const auto report = run({"bench", "mixed", "--seconds", "4"});
+  expect_keys(report, {"mixed"});
+  ASSERT_EQ(report["mixed"].size(), 2u);
+  for (const auto& row : report["mixed"]) {
+    expect_keys(row, {"robots", "precision", "threads", "speedup", "late", "lost", "kept"});
+    EXPECT_EQ(row.value("lost", -1), 0);
+    EXPECT_LE(row.value("queue_high", 99), row.value("queue_bound", 0));
+    const auto& over = row["overload"];
+    EXPECT_GT(over.value("asked", 0), 0);
+    EXPECT_EQ(over.value("asked", 0), over.value("in_time", 0) + over.value("late", 0) +
+                                          over.value("busy", 0) + over.value("expired", 0));
+  }
   expect_nothing_left();
 }
 

@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -51,13 +52,15 @@ class TrunkServerTest : public testing::Test {
   static std::vector<float> expected(const TokensMessage& message) {
     test::FakeModel model(kWidth);
     Batch batch({1, 32, 32}, kWidth);
-    RequestQueue queue(1);
+    RequestQueue queue({1});
+    RequestPtr displaced;
     auto request = std::make_unique<Request>();
     request->count = message.count;
     request->pooling = static_cast<nn::Pooling>(message.pooling);
     request->tokens = message.values;
-    queue.push(request);
-    batch.fill(queue);
+    queue.push(request, displaced);
+    std::vector<RequestPtr> doomed;
+    batch.fill(queue, {}, 0, doomed);
     batch.run(model);
     const auto view = batch.features(0);
     return {view.data, view.data + std::size_t{view.count} * view.width};
@@ -174,7 +177,8 @@ TEST_F(TrunkServerTest, ComputesTheEarliestDeadlineFirst) {
   gate_.open();
   std::vector<std::uint64_t> order;
   for (int i = 0; i < 5; ++i) order.push_back(caller.receive_features()->request());
-  EXPECT_THAT(order, testing::ElementsAre(1, 12, 13, 10, 11));
+  // One without a deadline stands as if it were due in a second.
+  EXPECT_THAT(order, testing::ElementsAre(1, 11, 12, 13, 10));
 }
 
 TEST_F(TrunkServerTest, RefusesInsteadOfQueueingWithoutBound) {
@@ -213,6 +217,119 @@ TEST_F(TrunkServerTest, DropsWhatIsTooLateAndSaysSoWhileTheModelStillRuns) {
   EXPECT_EQ(caller.receive_features()->request(), 1u);
   EXPECT_EQ(server.stats().expired, 1u);
   EXPECT_EQ(server.stats().served, 1u);
+}
+
+TEST_F(TrunkServerTest, SaysWhichBoundARequestRanInto) {
+  auto small = options();
+  small.queue = 10;
+  auto server = start(small);
+  TrunkCaller caller(server.endpoint());
+  block(caller, 1);
+  const auto ask = [&](std::uint64_t number, std::uint32_t robot) {
+    auto message = tokens_message(number, 1, kWidth);
+    message.robot_id = robot;
+    caller.send(message.bytes());
+  };
+  // Eight of one robot may wait, and ten of all.
+  for (std::uint64_t i = 2; i <= 10; ++i) ask(i, 5);
+  const auto* features = caller.receive_features();
+  EXPECT_EQ(features->request(), 10u);
+  EXPECT_EQ(features->code(), static_cast<std::uint16_t>(Code::busy));
+  EXPECT_EQ(features->bound(), wire::Bound::robot);
+  // Others find room, where need be in place of the last of that one.
+  for (std::uint32_t robot = 20; robot < 26; ++robot) ask(robot, robot);
+  for (const std::uint64_t displaced : {9, 8, 7, 6}) {
+    features = caller.receive_features();
+    EXPECT_EQ(features->request(), displaced);
+    EXPECT_EQ(features->bound(), wire::Bound::queue);
+    EXPECT_EQ(features->robot_id(), 5u);
+  }
+  gate_.open();
+  for (int i = 0; i < 11; ++i) EXPECT_EQ(caller.receive_features()->code(), 0u);
+  server.stop();
+  const auto stats = server.stats();
+  EXPECT_EQ(stats.busy, 5u);
+  EXPECT_EQ(stats.served, 11u);
+  EXPECT_EQ(stats.queue_high, 10u);
+  const auto robots = server.robots();
+  ASSERT_EQ(robots.size(), 8u);
+  EXPECT_EQ(robots[0].robot_id, 5u);
+  EXPECT_EQ(robots[0].served, 4u);
+  EXPECT_EQ(robots[0].busy, 5u);
+  EXPECT_EQ(robots[7].robot_id, 25u);
+  EXPECT_EQ(robots[7].served, 1u);
+}
+
+TEST_F(TrunkServerTest, RefusesAtOnceWhatCouldNotBeInTime) {
+  auto server =
+      TrunkServer::start(options(), {test::digest(0xab), "fake", 0},
+                         std::make_unique<test::SlowModel>(kWidth, 20 * base::kMillisecond));
+  ASSERT_TRUE(server);
+  TrunkCaller caller(server->endpoint());
+  for (std::uint64_t i = 1; i <= 4; ++i) {  // what a pass takes
+    caller.send(tokens_message(i, 8, kWidth).bytes());
+    EXPECT_EQ(caller.receive_features()->code(), 0u);
+  }
+  caller.send(tokens_message(5, 8, kWidth).bytes());
+  caller.settle();
+  auto hurried = tokens_message(6, 8, kWidth);
+  hurried.deadline_us = 5'000;  // the pass that runs, and its own, take 40 ms
+  caller.send(hurried.bytes());
+  const auto* features = caller.receive_features();
+  EXPECT_EQ(features->request(), 6u) << "told before what runs is answered";
+  EXPECT_EQ(features->code(), static_cast<std::uint16_t>(Code::busy));
+  EXPECT_EQ(features->bound(), wire::Bound::time);
+  EXPECT_GT(features->retry_us(), 5'000u);
+  EXPECT_EQ(caller.receive_features()->request(), 5u);
+  EXPECT_EQ(server->stats().busy, 1u);
+  EXPECT_EQ(server->stats().expired, 0u);
+}
+
+TEST_F(TrunkServerTest, AGreedyRobotStarvesNobody) {
+  auto narrow = options();
+  narrow.max_batch = 2;  // it could fill one pass after the other
+  auto server = TrunkServer::start(narrow, {test::digest(0xab), "fake", 0},
+                                   std::make_unique<test::SlowModel>(kWidth, base::kMillisecond));
+  ASSERT_TRUE(server);
+  // One that always has thirty under way, each of the largest size and due soon.
+  std::atomic<bool> stop{false};
+  std::uint64_t greedy_asked = 0, greedy_answered = 0, greedy_served = 0;
+  std::thread greedy([&] {
+    TrunkCaller caller(server->endpoint());
+    while (!stop || greedy_answered < greedy_asked) {
+      while (!stop && greedy_asked < greedy_answered + 30) {
+        auto message = tokens_message(++greedy_asked, 32, kWidth);
+        message.deadline_us = 30'000;
+        caller.send(message.bytes());
+      }
+      if (caller.receive_features()->code() == 0) ++greedy_served;
+      ++greedy_answered;
+    }
+  });
+  // Seven that ask for one thing at a time and have no deadline: last, if only deadlines counted.
+  std::vector<std::thread> others;
+  std::vector<double> longest(7);
+  for (std::size_t i = 0; i < longest.size(); ++i)
+    others.emplace_back([&, i] {
+      TrunkCaller caller(server->endpoint());
+      for (std::uint64_t n = 1; n <= 60; ++n) {
+        caller.send(tokens_message(n, 4 + static_cast<std::uint32_t>(i), kWidth).bytes());
+        const auto* features = caller.receive_features();
+        EXPECT_EQ(features->request(), n);
+        EXPECT_EQ(features->code(), 0u);
+        longest[i] = std::max(longest[i], static_cast<double>(features->queue_us()) * 1e-3);
+      }
+    });
+  for (auto& one : others) one.join();
+  stop = true;
+  greedy.join();
+  EXPECT_EQ(greedy_answered, greedy_asked);
+  EXPECT_GT(greedy_served, 0u);
+  // By the bound of scheduler_test some forty passes of a millisecond; the rest is for a machine
+  // that has other things to do.
+  for (const double waited : longest) EXPECT_LT(waited, 500);
+  server->stop();
+  EXPECT_LE(server->stats().queue_high, options().queue);
 }
 
 TEST_F(TrunkServerTest, TokensOfAnotherTrunkAreRefusedWithBothNamed) {

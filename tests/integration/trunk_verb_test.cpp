@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "core/nn/product.hpp"
 #include "tests/support/child_process.hpp"
 #include "tests/support/temporary.hpp"
 #include "tests/support/tokens.hpp"
@@ -14,6 +15,7 @@ namespace cambium {
 namespace {
 
 using test::ChildProcess;
+using testing::AllOf;
 using testing::HasSubstr;
 
 class TrunkVerb : public testing::Test {
@@ -39,7 +41,7 @@ TEST_F(TrunkVerb, ServesAStockUntilItIsToldToStopAndLeavesNoFile) {
   for (const int number : {SIGTERM, SIGINT}) {
     ChildProcess trunk(command({"--stock", "stock.safetensors"}), directory_);
     EXPECT_EQ(trunk.line(), "trunk " + id_.substr(0, 16) +
-                                ": hpt, 1 x 8 wide, 0.0 MB, onednn on 1 thread, at ipc://" +
+                                ": hpt, 1 x 8 wide, 0.0 MB, f32, onednn on 1 thread, at ipc://" +
                                 socket());
     test::TrunkCaller caller("ipc://" + socket());
     caller.send_hello();
@@ -77,6 +79,42 @@ TEST_F(TrunkVerb, BackendsAgree) {
   EXPECT_THAT(results[0], testing::Pointwise(testing::FloatNear(1e-4f), results[1]));
 }
 
+TEST_F(TrunkVerb, ExplainsWhatThisMachineComputesInAndWhy) {
+  ChildProcess trunk(command({"--stock", "stock.safetensors", "--backend", "eigen", "--precision",
+                              "bf16", "--explain"}),
+                     directory_);
+  std::string last;
+  for (std::string line = trunk.line(); !line.empty(); line = trunk.line()) last = line;
+  EXPECT_EQ(last, "computes             f32 instead of bf16: backend 'eigen' computes in f32 only");
+  EXPECT_EQ(trunk.wait(), 0);
+}
+
+TEST_F(TrunkVerb, RefusesAnotherNumberOfCoresThanThreads) {
+  ChildProcess trunk(
+      command({"--stock", "stock.safetensors", "--threads", "2", "--cores", "0", "--explain"}),
+      directory_);
+  EXPECT_NE(trunk.wait(), 0);
+  EXPECT_THAT(trunk.error(), HasSubstr("1 cores for 2 threads, expected one for each"));
+}
+
+TEST_F(TrunkVerb, PrecisionsAgreeOnTwoThreads) {
+  std::vector<std::vector<float>> results;
+  for (const char* precision : {"f32", "bf16", "int8"}) {
+    ChildProcess trunk(
+        command({"--stock", "stock.safetensors", "--precision", precision, "--threads", "2"}),
+        directory_);
+    ASSERT_NE(trunk.line(), "");
+    test::TrunkCaller caller("ipc://" + socket());
+    auto message = test::tokens_message(5, 7, test::kToyWidth);
+    const auto id = base::from_hex(id_);
+    message.trunk.assign(id.begin(), id.end());
+    caller.send(message.bytes());
+    results.push_back(test::values(*caller.receive_features()));
+  }
+  EXPECT_THAT(results[1], testing::Pointwise(testing::FloatNear(0.02f), results[0]));
+  EXPECT_THAT(results[2], testing::Pointwise(testing::FloatNear(0.05f), results[0]));
+}
+
 TEST_F(TrunkVerb, TakesTheConfigAndLetsOptionsWin) {
   std::ofstream(directory_ / "cambium.toml")
       << "[trunk]\nstock = 'stock.safetensors'\nendpoint = 'ipc://here'\nbackend = 'eigen'\n";
@@ -93,6 +131,16 @@ TEST_F(TrunkVerb, TakesTheConfigAndLetsOptionsWin) {
   EXPECT_EQ(trunk.wait(), 0);
 }
 
+TEST_F(TrunkVerb, ThePrecisionOfTheConfigKeepsTheIdOfTheTrunk) {
+  std::ofstream(directory_ / "cambium.toml")
+      << "[trunk]\nstock = 'stock.safetensors'\nprecision = 'bf16'\n";
+  ChildProcess trunk(command({"--json"}), directory_);
+  const auto chosen = nn::choose_precision(nn::default_backend(), nn::Precision::bf16).precision;
+  EXPECT_THAT(trunk.line(),
+              AllOf(HasSubstr("\"trunk\":\"" + id_ + "\""),
+                    HasSubstr(std::string("\"precision\":\"") + to_string(chosen) + "\"")));
+}
+
 TEST_F(TrunkVerb, ExplainsWhoSetWhatAndRunsNothing) {
   std::ofstream(directory_ / "cambium.toml") << "[trunk]\nqueue = 7\n";
   ChildProcess trunk(command({"--explain", "--threads", "2"}), directory_);
@@ -100,7 +148,9 @@ TEST_F(TrunkVerb, ExplainsWhoSetWhatAndRunsNothing) {
   EXPECT_EQ(trunk.line(),
             "stock       default  " + (directory_ / "models/stock.safetensors").string());
   EXPECT_EQ(trunk.line(), "backend     default  onednn");
+  EXPECT_EQ(trunk.line(), "precision   default  stock");
   EXPECT_EQ(trunk.line(), "threads     option   2");
+  EXPECT_EQ(trunk.line(), "cores       default  ");
   EXPECT_EQ(trunk.line(), "queue       config   7");
   EXPECT_EQ(trunk.wait(), 0);
   EXPECT_FALSE(std::filesystem::exists(directory_ / "cambium"));

@@ -2,10 +2,13 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <mutex>
+#include <thread>
 #include <vector>
 
+#include "core/base/clock.hpp"
 #include "core/trunk/model.hpp"
 
 namespace cambium::test {
@@ -74,6 +77,22 @@ class FakeModel final : public trunk::TrunkModel {
   trunk::ModelInfo info_;
   Gate* gate_;
   Status result_;
+};
+
+/// A model of which each pass takes that long, whatever it does.
+class SlowModel final : public trunk::TrunkModel {
+ public:
+  SlowModel(std::uint32_t width, base::Nanoseconds pass) : model_(width), pass_(pass) {}
+
+  const trunk::ModelInfo& info() const noexcept override { return model_.info(); }
+  Status forward(std::span<const trunk::Segment> segments, float* rows) noexcept override {
+    std::this_thread::sleep_for(std::chrono::nanoseconds(pass_));
+    return model_.forward(segments, rows);
+  }
+
+ private:
+  FakeModel model_;
+  base::Nanoseconds pass_;
 };
 
 }  // namespace cambium::test

@@ -17,6 +17,7 @@ RequestPtr request(std::uint64_t number, std::uint32_t count,
                    nn::Pooling pooling = nn::Pooling::none) {
   auto made = std::make_unique<Request>();
   made->request = number;
+  made->robot_id = static_cast<std::uint32_t>(number);
   made->count = count;
   made->pooling = pooling;
   made->pooled = 1;
@@ -25,7 +26,14 @@ RequestPtr request(std::uint64_t number, std::uint32_t count,
 }
 
 void push(RequestQueue& queue, RequestPtr made) {
-  ASSERT_TRUE(queue.push(made));
+  RequestPtr displaced;
+  ASSERT_EQ(queue.push(made, displaced), Bound::none);
+}
+
+void fill(Batch& batch, RequestQueue& queue) {
+  std::vector<RequestPtr> doomed;
+  batch.fill(queue, {}, 0, doomed);
+  EXPECT_TRUE(doomed.empty());
 }
 
 std::vector<float> values(const FeaturesView& view) {
@@ -34,10 +42,10 @@ std::vector<float> values(const FeaturesView& view) {
 
 std::vector<float> alone(std::uint64_t number, std::uint32_t count, nn::Pooling pooling) {
   test::FakeModel model(kWidth);
-  RequestQueue queue(1);
+  RequestQueue queue({1});
   push(queue, request(number, count, pooling));
   Batch batch({16, 64, 32}, kWidth);
-  batch.fill(queue);
+  fill(batch, queue);
   batch.run(model);
   EXPECT_TRUE(batch.status(0).ok());
   return values(batch.features(0));
@@ -47,11 +55,11 @@ TEST(Batch, RobotsOfDifferentKindsGetTheSameNumbersAsAlone) {
   const std::uint32_t counts[] = {5, 1, 32, 7, 2};
   const nn::Pooling poolings[] = {nn::Pooling::mean, nn::Pooling::none, nn::Pooling::max,
                                   nn::Pooling::last, nn::Pooling::action_token};
-  RequestQueue queue(8);
+  RequestQueue queue({8});
   for (std::uint64_t i = 0; i < 5; ++i) push(queue, request(i, counts[i], poolings[i]));
   test::FakeModel model(kWidth);
   Batch batch({16, 64, 32}, kWidth);
-  batch.fill(queue);
+  fill(batch, queue);
   ASSERT_EQ(batch.requests().size(), 5u);
   batch.run(model);
   for (std::uint64_t i = 0; i < 5; ++i) {
@@ -61,12 +69,12 @@ TEST(Batch, RobotsOfDifferentKindsGetTheSameNumbersAsAlone) {
 }
 
 TEST(Batch, AddsPositionsToEachRobotFromItsOwnFirstToken) {
-  RequestQueue queue(2);
+  RequestQueue queue({2});
   push(queue, request(0, 3));
   push(queue, request(0, 3));
   test::FakeModel model(kWidth);
   Batch batch({16, 64, 32}, kWidth);
-  batch.fill(queue);
+  fill(batch, queue);
   batch.run(model);
   EXPECT_EQ(values(batch.features(0)), values(batch.features(1)));
   // Row i is token i + sinusoid i + the sum of all three of these.
@@ -78,33 +86,33 @@ TEST(Batch, AddsPositionsToEachRobotFromItsOwnFirstToken) {
 }
 
 TEST(Batch, TakesNoMoreRobotsThanItMay) {
-  RequestQueue queue(8);
+  RequestQueue queue({8});
   for (std::uint64_t i = 0; i < 5; ++i) push(queue, request(i, 1));
   Batch batch({3, 64, 32}, kWidth);
-  batch.fill(queue);
+  fill(batch, queue);
   EXPECT_EQ(batch.requests().size(), 3u);
   EXPECT_EQ(queue.size(), 2u);
 }
 
 TEST(Batch, TakesNoMoreRowsThanItMayAndLetsNobodyBeOvertaken) {
-  RequestQueue queue(8);
+  RequestQueue queue({8});
   push(queue, request(0, 30));
   push(queue, request(1, 32));
   push(queue, request(2, 3));
   push(queue, request(3, 1));
   Batch batch({16, 64, 32}, kWidth);
-  batch.fill(queue);
+  fill(batch, queue);
   ASSERT_EQ(batch.requests().size(), 2u);
   EXPECT_EQ(queue.front()->request, 2u);
 }
 
 TEST(Batch, IsReadyForTheNextOneAfterClear) {
-  RequestQueue queue(8);
+  RequestQueue queue({8});
   test::FakeModel model(kWidth);
   Batch batch({16, 64, 32}, kWidth);
   for (std::uint64_t i = 1; i < 4; ++i) {
     push(queue, request(i, 9, nn::Pooling::mean));
-    batch.fill(queue);
+    fill(batch, queue);
     batch.run(model);
     EXPECT_EQ(values(batch.features(0)), alone(i, 9, nn::Pooling::mean));
     batch.clear();
@@ -113,26 +121,26 @@ TEST(Batch, IsReadyForTheNextOneAfterClear) {
 }
 
 TEST(Batch, FailureOfTheModelIsEverybodysStatus) {
-  RequestQueue queue(8);
+  RequestQueue queue({8});
   push(queue, request(0, 2));
   push(queue, request(1, 2));
   test::FakeModel model(kWidth, nullptr, Status(Code::failed, 9));
   Batch batch({16, 64, 32}, kWidth);
-  batch.fill(queue);
+  fill(batch, queue);
   batch.run(model);
   EXPECT_EQ(batch.status(0).code(), Code::failed);
   EXPECT_EQ(batch.status(1).code(), Code::failed);
 }
 
 TEST(Batch, NumbersThatOverflowAreTheirRobotsStatusAlone) {
-  RequestQueue queue(8);
+  RequestQueue queue({8});
   push(queue, request(0, 2));
   auto large = request(1, 2);
   large->tokens.assign(large->tokens.size(), std::numeric_limits<float>::max());
   push(queue, std::move(large));
   test::FakeModel model(kWidth);
   Batch batch({16, 64, 32}, kWidth);
-  batch.fill(queue);
+  fill(batch, queue);
   batch.run(model);
   EXPECT_TRUE(batch.status(0).ok());
   EXPECT_EQ(batch.status(1).code(), Code::not_finite);

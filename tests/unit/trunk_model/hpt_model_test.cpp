@@ -46,18 +46,29 @@ std::vector<float> some_rows(std::uint32_t count, float phase = 0) {
   return rows;
 }
 
-class HptModelOn : public testing::TestWithParam<Backend> {
+struct Engine {
+  Backend backend;
+  Precision precision;
+};
+
+class HptModelOn : public testing::TestWithParam<Engine> {
  protected:
   void SetUp() override {
-    if (GetParam() == Backend::onednn && nn::default_backend() != Backend::onednn) {
+    const auto [backend, precision] = GetParam();
+    if (backend == Backend::onednn && nn::default_backend() != Backend::onednn)
       GTEST_SKIP() << "built without oneDNN";
-    }
+    if (const auto chosen = nn::choose_precision(backend, precision); chosen.precision != precision)
+      GTEST_SKIP() << chosen.why;
     fill(set_, "");
     weights_ = set_.views();
   }
-  std::unique_ptr<TrunkModel> make(std::uint32_t threads = 1) {
+  std::unique_ptr<TrunkModel> make(std::uint32_t threads = 1) { return make(GetParam(), threads); }
+  std::unique_ptr<TrunkModel> make(Engine engine, std::uint32_t threads = 1) {
     auto made = HptModel::create(kSpec, nn::as_stored(weights_),
-                                 {.backend = GetParam(), .threads = threads, .max_rows = 200});
+                                 {.backend = engine.backend,
+                                  .precision = engine.precision,
+                                  .threads = threads,
+                                  .max_rows = 200});
     EXPECT_TRUE(made) << made.error().message;
     return std::move(*made);
   }
@@ -113,6 +124,23 @@ TEST_P(HptModelOn, TwoThreadsGiveTheNumbersOfOne) {
   for (std::size_t i = 0; i < a.size(); ++i) ASSERT_NEAR(a[i], b[i], 1e-5);
 }
 
+TEST_P(HptModelOn, IsAsNearToF32AsItsPrecisionIs) {
+  const auto exact = make({Backend::eigen, Precision::f32}), model = make();
+  const Segment whole[] = {{0, 20}};
+  auto a = some_rows(20), b = a;
+  ASSERT_TRUE(exact->forward(whole, a.data()).ok());
+  ASSERT_TRUE(model->forward(whole, b.data()).ok());
+  double error = 0, size = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    error += (a[i] - b[i]) * (a[i] - b[i]);
+    size += a[i] * a[i];
+  }
+  const double limit = GetParam().precision == Precision::f32    ? 1e-5
+                       : GetParam().precision == Precision::bf16 ? 5e-3
+                                                                 : 2e-2;
+  EXPECT_LT(std::sqrt(error / size), limit);
+}
+
 TEST_P(HptModelOn, RefusesRowsThatDoNotFit) {
   const auto model = make();
   auto rows = some_rows(300);
@@ -134,11 +162,11 @@ TEST_P(HptModelOn, ForwardAllocatesNothingOfItsOwn) {
   const auto model = make();
   const Segment both[] = {{0, 20}, {20, 13}};
   auto rows = some_rows(33);
-  ASSERT_TRUE(model->forward(both, rows.data()).ok());
-  const MallocGuard guard;
+  const MallocGuard guard;  // the very first pass: all was made before
+
   ASSERT_TRUE(model->forward(both, rows.data()).ok());
   // oneDNN 2.6 builds a table of its five arguments for each product: about eight small pieces.
-  const std::uint64_t products = GetParam() == Backend::onednn ? 4 * kBlocks : 0;
+  const std::uint64_t products = GetParam().backend == Backend::onednn ? 4 * kBlocks : 0;
   EXPECT_LE(guard.allocations(), 16 * products);
 }
 
@@ -150,18 +178,25 @@ TEST_P(HptModelOn, TellsItsSizes) {
   EXPECT_EQ(model->info().heads, kHeads);
   std::uint64_t numbers = 0;
   for (const auto& tensor : weights_) numbers += tensor.size();
-  EXPECT_EQ(model->info().precision, Precision::f32);
-  EXPECT_THAT(model->info().chosen, HasSubstr("f32"));
+  EXPECT_EQ(model->info().precision, GetParam().precision);
+  EXPECT_THAT(model->info().chosen, HasSubstr(to_string(GetParam().precision)));
   // As they are computed with: oneDNN rounds the outputs up to whole vectors.
-  EXPECT_GE(model->info().weight_bytes, 4 * numbers);
-  if (GetParam() == Backend::eigen) {
+  const std::uint64_t bytes = nn::size_of_activation(GetParam().precision);
+  EXPECT_GE(model->info().weight_bytes, bytes * numbers);
+  if (GetParam().backend == Backend::eigen) {
     EXPECT_EQ(model->info().weight_bytes, 4 * numbers);
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Backends, HptModelOn, testing::Values(Backend::eigen, Backend::onednn),
+INSTANTIATE_TEST_SUITE_P(Engines, HptModelOn,
+                         testing::Values(Engine{Backend::eigen, Precision::f32},
+                                         Engine{Backend::onednn, Precision::f32},
+                                         Engine{Backend::onednn, Precision::bf16},
+                                         Engine{Backend::onednn, Precision::int8}),
                          [](const auto& one) {
-                           return one.param == Backend::eigen ? "eigen" : "onednn";
+                           return std::string(one.param.backend == Backend::eigen ? "eigen_"
+                                                                                  : "onednn_") +
+                                  to_string(one.param.precision);
                          });
 
 TEST(HptModel, NamesMissingMisshapenAndExtraTensors) {
