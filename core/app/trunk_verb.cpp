@@ -240,7 +240,7 @@ Result<trunk::ServerStats> serve(const Options& options, const config::Config& c
   if (!loaded) return loaded.error();
   const trunk::ModelInfo info = loaded->model->info();
   const std::string& id = loaded->identity.trunk;
-  server_options.open = trunk::stock_opener(model_options, std::nullopt);
+  server_options.open = trunk::stock_opener(model_options, wanted_precision(settings));
   server_options.log = [&options](const std::string& text) {
     say(options, {{"event", "models"}, {"text", text}}, text);
   };
