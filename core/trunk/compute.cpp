@@ -8,6 +8,8 @@ Compute::Compute(TrunkModel& first, std::uint32_t warm_up_rows, base::Waker& don
     : done_waker_(done), thread_([this, &first, warm_up_rows] {
         // What is wrong with the model is told to the first request.
         (void)warm_up(first, warm_up_rows);
+        warm_.store(true, std::memory_order_release);
+        done_waker_.wake();
         loop();
       }) {}
 

@@ -26,6 +26,9 @@ class Compute {
   Compute& operator=(const Compute&) = delete;
 
   bool idle() const noexcept { return !running_; }
+  /// The first model has had its first pass: from now on only start() brings a model to the thread;
+  /// `done` is woken for it. [io, rt]
+  bool warm() const noexcept { return warm_.load(std::memory_order_acquire); }
   /// Hands the batch over, and the model until it is finished; only while idle. [io, rt]
   void start(TrunkModel& model, Batch& batch) noexcept;
   /// The batch that was handed over if it is finished, else null. [io, rt]
@@ -39,7 +42,7 @@ class Compute {
   base::Waker todo_waker_;
   std::atomic<Batch*> todo_{nullptr};
   std::atomic<Batch*> done_{nullptr};
-  std::atomic<bool> stopping_{false};
+  std::atomic<bool> stopping_{false}, warm_{false};
   bool running_ = false;  // the io thread's view
   std::thread thread_;    // last: starts when everything else is made
 };

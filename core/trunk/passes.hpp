@@ -24,6 +24,8 @@ class Passes {
   Passes(const ModelShelf& shelf, std::uint32_t max_tokens, base::Waker& done)
       : shelf_(shelf), compute_(*shelf.lanes().front()->model, max_tokens, done) {}
 
+  /// No pass but those begun here uses a model of the shelf. [io, rt]
+  bool warm() const noexcept { return compute_.warm(); }
   /// What the compute thread has finished. [io, rt]
   Done finished() noexcept;
   /// Begins the next pass if none runs; what it returns ran on this thread and is done. [io, rt]

@@ -108,7 +108,7 @@ class TrunkServer::Impl {
         for (auto& request : lane->schedule.doomed()) drop(*lane, std::move(request));
         lane->schedule.doomed().clear();
       }
-      look_at_shelf();
+      if (passes.warm()) look_at_shelf();  // a model may leave
     }
   }
 
