@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -50,6 +51,11 @@ void stay_on_one_core() {
     ::sched_setaffinity(0, sizeof one, &one);  // where it is refused, nothing is lost but time
     return;
   }
+}
+
+void step_back() {
+  // Of the calling thread, on Linux; to be nicer is never refused.
+  (void)::setpriority(PRIO_PROCESS, static_cast<id_t>(::gettid()), 10);
 }
 
 void name_thread(const std::string& name) {

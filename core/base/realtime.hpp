@@ -19,6 +19,9 @@ Result<void> lock_memory();
 /// Keeps the calling thread, and those that it starts, on one core: the last that it may use, for
 /// the first has most of the interrupts. [setup]
 void stay_on_one_core();
+/// Lets other threads go before the calling one and those that it starts, for good: an ordinary
+/// program may not take it back. [setup]
+void step_back();
 /// At most 15 letters; shown by top and gdb. [setup]
 void name_thread(const std::string& name);
 /// Resident memory of the process [kB]. [setup]

@@ -20,6 +20,7 @@
 #include "wire/observation_generated.h"
 #include "wire/tokens_generated.h"
 #include "wire/trunk_info_generated.h"
+#include "wire/trunk_load_generated.h"
 #include "wire/welcome_generated.h"
 
 namespace cambium::fuzz {
@@ -113,6 +114,16 @@ void from_hosts(const Keep& keep) {
           b, wire::CreateTokensDirect(b, 1, 7, 3, &trunk, 4000, pooling, pooled, 2, 4, &values));
     });
   };
+  seed(keep, {"trunk_server"}, "hello_with_needs", [&](Builder& b) {
+    const std::vector<std::uint8_t> ids(64, 0xab);
+    wire::FinishHelloBuffer(b, wire::CreateHelloDirect(b, kWireProtocol, "a host", "", "", &ids));
+  });
+  seed(keep, {"trunk_server"}, "load", [&](Builder& b) {
+    const std::vector<std::uint8_t> id(32, 0x01);
+    wire::FinishTrunkLoadBuffer(
+        b, wire::CreateTrunkLoad(b, wire::CreateTrunkLoadRequestDirect(
+                                        b, kWireProtocol, 5, "/models/stock.safetensors", &id)));
+  });
   tokens("tokens", wire::Pooling::mean, 0);
   tokens("tokens_of_actions", wire::Pooling::action_token, 1);
 }
@@ -133,6 +144,24 @@ void from_trunks(const Keep& keep) {
         b, wire::CreateTrunkInfoDirect(b, kWireProtocol, &id, "hpt", test::kToyWidth, 1, 2, 256,
                                        "eigen", 9, 4096, 12));
   });
+  seed(keep, {"host_features", "trunk_link"}, "trunk_info_of_two", [&](Builder& b) {
+    const std::vector<std::uint8_t> id(32, 0xab), ids(64, 0xab);
+    wire::FinishTrunkInfoBuffer(
+        b, wire::CreateTrunkInfoDirect(b, kWireProtocol, &id, "hpt", test::kToyWidth, 1, 2, 256,
+                                       "eigen", 9, 4096, 12, &ids));
+  });
+  seed(keep, {"host_features", "trunk_link"}, "loaded", [&](Builder& b) {
+    const std::vector<std::uint8_t> id(32, 0xcd);
+    wire::FinishTrunkLoadBuffer(
+        b, wire::CreateTrunkLoad(b, 0,
+                                 wire::CreateTrunkLoadReplyDirect(b, 5, 0, "", &id, "hpt",
+                                                                  test::kToyWidth, 1, 2, 12, "")));
+  });
+  seed(keep, {"host_features", "trunk_link"}, "not_loaded", [&](Builder& b) {
+    wire::FinishTrunkLoadBuffer(
+        b, wire::CreateTrunkLoad(
+               b, 0, wire::CreateTrunkLoadReplyDirect(b, 5, 7, "the trunk is loading '/a'")));
+  });
   seed(keep, {"trunk_server", "host_features", "trunk_link"}, "notice", [&](Builder& b) {
     wire::FinishNoticeBuffer(b, wire::CreateNoticeDirect(b, 4, "not finite", 0, 1, 1, 0));
   });
@@ -150,6 +179,17 @@ void from_the_command_line(const Keep& keep) {
   request("add", "right", TOY_CART);
   request("remove", "left", "");
   request("reload", "left", "");
+  seed(keep, {"admin_request"}, "trunk-swap", [&](Builder& b) {
+    const auto bundles = b.CreateVectorOfStrings({"left=/models/arm.safetensors"});
+    const auto verb = b.CreateString("trunk-swap"), stock = b.CreateString("/models/stock");
+    wire::AdminRequestBuilder asked(b);
+    asked.add_protocol(kWireProtocol);
+    asked.add_verb(verb);
+    asked.add_stock(stock);
+    asked.add_bundles(bundles);
+    asked.add_keep_old_s(1);
+    wire::FinishAdminBuffer(b, wire::CreateAdmin(b, asked.Finish()));
+  });
   seed(keep, {"admin_reply"}, "ok", [](Builder& b) {
     const auto said = wire::CreateAdminReplyDirect(b, 0, "1 robots", "{\"robots\":[]}");
     wire::FinishAdminBuffer(b, wire::CreateAdmin(b, 0, said));
