@@ -32,6 +32,14 @@ Result<void> lock_memory() {
   return {};
 }
 
+void make_thread_ordinary() {
+  const sched_param none{};
+  pthread_setschedparam(pthread_self(), SCHED_OTHER, &none);
+  cpu_set_t may;
+  if (::sched_getaffinity(::getpid(), sizeof may, &may) == 0)
+    ::sched_setaffinity(0, sizeof may, &may);
+}
+
 void stay_on_one_core() {
   cpu_set_t may;
   if (::sched_getaffinity(0, sizeof may, &may) != 0) return;

@@ -10,6 +10,9 @@ namespace cambium::base {
 /// Gives the calling thread SCHED_FIFO at `priority` (1..99). The error says what the
 /// system lacks and how to permit it. [setup]
 Result<void> make_thread_realtime(int priority);
+/// Undoes that, and the next but one, for a thread that a real-time one has started: ordinary
+/// priority, and the cores of the program's first thread. [setup]
+void make_thread_ordinary();
 /// Keeps all present and future memory of the process from being paged out, as it is touched.
 /// [setup]
 Result<void> lock_memory();

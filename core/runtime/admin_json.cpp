@@ -58,6 +58,8 @@ json json_of(const RobotStatus& robot) {
           {"missed", robot.missed},
           {"limited", robot.limited},
           {"refused", robot.refused},
+          {"overwritten", robot.overwritten},
+          {"shared_kb", robot.shared_kb},
           {"requests", robot.requests},
           {"chunks", robot.chunks},
           {"late_chunks", robot.late_chunks},

@@ -73,7 +73,8 @@ Result<std::unique_ptr<Host>> Host::start(config::Config config, Log log,
     io = IoLoop::start(self->tick_context_,
                        {.control = settings.host.control,
                         .trunk = settings.trunk.endpoint,
-                        .max_message_bytes = std::size_t{settings.host.max_message_kb} * 1024},
+                        .max_message_bytes = std::size_t{settings.host.max_message_kb} * 1024,
+                        .shared_memory = settings.host.shared_memory},
                        [self] { return self->prepare_thread("cambium-io", kPriority); });
   }).join();
   if (!io) return io.error();

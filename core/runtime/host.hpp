@@ -32,11 +32,12 @@ struct RobotStatus {
   std::string name, embodiment, plugin, plugin_version, head, head_version, bundle, drive, reason;
   std::uint32_t dof = 0;
   std::uint64_t generation = 0, ticks = 0, policy_ticks = 0, missed = 0, limited = 0, refused = 0,
-                requests = 0, chunks = 0, late_chunks = 0;
+                overwritten = 0, requests = 0, chunks = 0, late_chunks = 0;
   double tick_us_p50 = 0, tick_us_p99 = 0;
-  bool controller = false;  ///< one was heard within its time-out
-  bool isolated = false;    ///< stems and head run in a process of their own
-  std::string swapping;     ///< stage of the swap under way; empty: none
+  bool controller = false;      ///< one was heard within its time-out
+  bool isolated = false;        ///< stems and head run in a process of their own
+  std::uint64_t shared_kb = 0;  ///< of memory in which the controller leaves large readings
+  std::string swapping;         ///< stage of the swap under way; empty: none
 };
 
 /// Threads    All public calls may come from any thread but a robot's. Swaps of one robot come one

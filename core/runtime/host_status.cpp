@@ -34,6 +34,8 @@ std::vector<RobotStatus> Host::status() const {
                  counters.unanswered.load(std::memory_order_relaxed);
     one.limited = counters.limited.load(std::memory_order_relaxed);
     one.refused = counters.refused.load(std::memory_order_relaxed);
+    one.overwritten = counters.overwritten.load(std::memory_order_relaxed);
+    one.shared_kb = (counters.shared_bytes.load(std::memory_order_relaxed) + 1023) / 1024;
     one.requests = counters.requests.load(std::memory_order_relaxed);
     one.chunks = counters.chunks.load(std::memory_order_relaxed);
     one.late_chunks = counters.late_chunks.load(std::memory_order_relaxed);

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "cambium/client.hpp"
 #include "core/base/sha256.hpp"
 #include "core/plugin/plugin_library.hpp"
 #include "core/runtime/isolated_policy.hpp"
@@ -204,8 +205,12 @@ Result<std::unique_ptr<Generation>> Preparer::make_generation(const config::Robo
   }
   const PolicyShape shape = made.policy ? made.policy->shape() : PolicyShape{};
   const auto sizes = body.sensor_sizes();
+  // Large readings need no room in a message if they may come through shared memory.
   std::uint64_t observed = 0;
-  for (const auto size : sizes) observed += size;
+  for (const std::uint64_t size : sizes) {
+    if (!config_.host.shared_memory || size * sizeof(float) < ClientOptions::kShareFrom)
+      observed += size;
+  }
   const std::uint64_t needed = std::max(
       {observed, std::uint64_t{body.dof()}, std::uint64_t{shape.tokens} * shape.width,
        std::uint64_t{shape.features} * shape.width, std::uint64_t{shape.horizon} * shape.dof});

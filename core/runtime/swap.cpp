@@ -368,14 +368,16 @@ void Swap::announce(const Installed& parts, std::uint64_t number, std::uint64_t 
   auto& robot = *slot_.robot;
   means_.io.set_route(
       robot.id(),
-      std::make_unique<Route>(Route{
-          .robot = robot.name(),
-          .embodiment = parts.body.name,
-          .body = body,
-          .actor = &robot,
-          .worker = slot_.worker,
-          .welcome = welcome(robot.id(), robot.name(), parts.body, number, body, parts.horizon),
-          .silent_after = parts.config.observation_timeout.count() * base::kMillisecond}));
+      std::make_unique<Route>(
+          Route{.robot = robot.name(),
+                .embodiment = parts.body.name,
+                .body = body,
+                .actor = &robot,
+                .worker = slot_.worker,
+                .welcome = welcome(robot.id(), robot.name(), parts.body, number, body,
+                                   parts.horizon, means_.io.options()),
+                .observation_bytes = sizeof(float) * parts.body.observation_size(),
+                .silent_after = parts.config.observation_timeout.count() * base::kMillisecond}));
 }
 
 }  // namespace cambium::runtime
