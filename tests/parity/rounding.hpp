@@ -30,9 +30,8 @@ inline double rounding_of_a_product(nn::Precision precision) {
 
 /// Largest rms error over rms of what the f64 reference says. Every block has four products in a
 /// row; each adds its own error, of random direction, to a stream that forgets none of those
-/// before. A trunk with random weights takes about half of it to four fifths, because a branch is
-/// smaller than the stream that it is added to. Whether the formulas are right is for f32 to tell.
-/// [any]
+/// before. A trunk with random weights takes a quarter to four fifths of it, because a branch is
+/// smaller than the stream that it is added to. Whether the formulas are right, f32 tells. [any]
 inline double rounding_tolerance(nn::Precision precision, std::uint32_t blocks) {
   return rounding_of_a_product(precision) * std::sqrt(4.0 * blocks);
 }
