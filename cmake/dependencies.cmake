@@ -5,7 +5,7 @@ find_package(Eigen3 3.4 REQUIRED NO_MODULE)
 find_package(FlatBuffers REQUIRED NAMES flatbuffers FlatBuffers)
 find_package(tomlplusplus REQUIRED)    # core/config
 find_package(fmt REQUIRED)
-find_package(OpenMP REQUIRED)          # the threads of the trunk's products: core/nn, core/trunk
+find_package(OpenMP REQUIRED)          # the threads of learning, and oneDNN's: core/learn, core/nn
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(zmq REQUIRED IMPORTED_TARGET libzmq)          # core/transport, core/client
 pkg_check_modules(crypto REQUIRED IMPORTED_TARGET libcrypto)    # SHA-256 of weights: core/base

@@ -57,6 +57,11 @@ void print_status(const nlohmann::json& status) {
     fmt::print("      but the host's stock is {}: its bundles do not work with this trunk\n",
                stock.substr(0, 16));
   }
+  for (const auto& id : trunk.value("ids", nlohmann::json::array())) {
+    if (id != running)
+      fmt::print("      beside it {}, until nobody needs it\n",
+                 id.get<std::string>().substr(0, 16));
+  }
   fmt::print("{:<12} {:<12} {:>3} {:>4} {:<12} {:>9} {:>7} {:>8} {:>8} {:>8}\n", "robot",
              "embodiment", "dof", "gen", "drive", "ticks", "missed", "limited", "p50 us", "p99 us");
   for (const auto& robot : status["robots"]) {
@@ -90,8 +95,14 @@ void print_swaps(const nlohmann::json& answer) {
 
 int run(Options options) {
   for (auto* path : {&options.call.plugin, &options.call.stem_plugin, &options.call.head_plugin,
-                     &options.call.bundle}) {
+                     &options.call.bundle, &options.call.stock}) {
     make_absolute(*path);
+  }
+  for (auto& given : options.call.bundles) {  // "ROBOT=FILE"
+    const auto file = given.find('=') + 1;    // 0 if there is none, which the host refuses
+    std::string path = given.substr(file);
+    if (file != 0) make_absolute(path);
+    given = given.substr(0, file) + path;
   }
   std::string endpoint = options.admin;
   if (endpoint.empty()) {
@@ -122,7 +133,7 @@ int run(Options options) {
 
 struct Verb {
   const char *name, *summary, *example;
-  bool robot, parts, swap;
+  bool robot, parts, swap, trunk = false;
 };
 
 constexpr Verb kVerbs[] = {
@@ -141,7 +152,25 @@ constexpr Verb kVerbs[] = {
      "cambium rollback left", true, false, false},
     {"swaps", "Show the last swaps of a robot, with their reasons.", "cambium swaps left", true,
      false, false},
+    {"trunk-swap",
+     "Load another trunk beside the one that serves, and move all robots to it at once.",
+     "cambium trunk-swap models/stock_new.safetensors --bundle left=models/panda7_new.safetensors "
+     "--bundle right=models/ur5e_new.safetensors",
+     false, false, false, true},
 };
+
+void add_trunk_swap(CLI::App& command, runtime::AdminCall& call) {
+  command.add_option("stock", call.stock, "Stock file of the new trunk")->required();
+  command.add_option("--bundle", call.bundles,
+                     "ROBOT=FILE: what was learned for a robot on the new trunk; without it, the "
+                     "file that the robot uses is read again");
+  command.add_option("--probation", call.probation,
+                     "Ticks in which a fault of one robot brings all back; 0: none; else as each "
+                     "robot's configuration says");
+  command.add_option("--drop-old-after", call.keep_old_s,
+                     "Seconds that the old trunk stays loaded for `cambium rollback ROBOT`");
+  command.add_flag("--dry-run", call.dry_run, "Do everything but move the robots");
+}
 
 }  // namespace
 
@@ -187,7 +216,8 @@ void add_admin(CLI::App& program, int& exit_code) {
                           "the new one brings it back; 0: do not");
       command->add_flag("--dry-run", call.dry_run, "Do everything but move the robot");
     }
-    if (verb.swap || std::string(verb.name) == "rollback")
+    if (verb.trunk) add_trunk_swap(*command, options->call);
+    if (verb.swap || verb.trunk || std::string(verb.name) == "rollback")
       command->add_flag(
           "--no-wait", options->call.no_wait,
           "Be refused, rather than wait, while another swap of the robot is under way");

@@ -11,6 +11,7 @@
 #include "bench/chaos.hpp"
 #include "bench/chaos_report.hpp"
 #include "bench/forward.hpp"
+#include "bench/frames.hpp"
 #include "bench/loopback.hpp"
 #include "bench/mixed.hpp"
 #include "bench/mixed_report.hpp"
@@ -182,6 +183,46 @@ void add_chaos(CLI::App& bench, int& exit_code) {
   verb->footer("Example:\n  cambium bench chaos --seconds 60 --seed 7 --json");
   verb->callback(
       [options, &exit_code] { exit_code = run_rig("chaos", *options, bench::run_chaos); });
+}
+
+int run_frames(bench::FramesOptions options, bool json) {
+  const Beside beside;
+  options.program = beside.program;
+  options.plugin = fs::absolute(beside.plugin("libbench_camera.so"));
+  const bool terminal = ::isatty(STDERR_FILENO) != 0;
+  const auto rows = bench::run_frames(options, [&](int done, int total) {
+    if (terminal) fmt::print(stderr, "\rround {} of {}{}", done, total, done == total ? "\n" : "");
+  });
+  if (!rows) {
+    fmt::print(stderr, "cambium bench frames: {}\n", rows.error().message);
+    return exit_code_of(rows.error().code);
+  }
+  if (json)
+    fmt::print("{}\n", bench::json_of(*rows).dump());
+  else
+    fmt::print("{}", bench::text_of(*rows));
+  return kDone;
+}
+
+void add_frames(CLI::App& bench, int& exit_code) {
+  auto* verb = bench.add_subcommand(
+      "frames",
+      "Camera frames from controller to host and the action back: shared memory against bytes.");
+  auto options = std::make_shared<bench::FramesOptions>();
+  auto json = std::make_shared<bool>(false);
+  verb->add_option("--rounds", options->rounds, "Rounds; each measures all sizes both ways")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 1000));
+  verb->add_option("--exchanges", options->exchanges, "Frames of each size and way in a round")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 10000));
+  verb->add_option("--period", options->period_ms,
+                   "Milliseconds between two frames; 0: back to back")
+      ->capture_default_str()
+      ->check(CLI::Range(0.0, 1000.0));
+  verb->add_flag("--json", *json, "Print one JSON object");
+  verb->footer("Example:\n  cambium bench frames --json");
+  verb->callback([options, json, &exit_code] { exit_code = run_frames(*options, *json); });
 }
 
 struct TrunkOptions {
@@ -360,6 +401,7 @@ void add_bench(CLI::App& program, int& exit_code) {
   loopback->add_flag("--json", options->json, "Print one JSON object");
   loopback->footer("Example:\n  cambium bench loopback --json");
   loopback->callback([options, &exit_code] { exit_code = run(*options); });
+  add_frames(*verb, exit_code);
   add_swap(*verb, exit_code);
   add_chaos(*verb, exit_code);
   add_trunk_bench(*verb, exit_code);

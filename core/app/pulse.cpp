@@ -51,7 +51,7 @@ bool TrunkPulse::well() {
     passes_ = stats.batches;
     dropped_ = dropped;
   }
-  return !stuck && !trunk::who_is(*context_, server_.endpoint(), kPatience).empty();
+  return !stuck && trunk::who_is(*context_, server_.endpoint(), kPatience).has_value();
 }
 
 }  // namespace cambium::app

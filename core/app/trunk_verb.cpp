@@ -4,6 +4,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <filesystem>
 #include <iterator>
@@ -182,11 +183,12 @@ json stats_json(const trunk::ServerStats& stats, const std::vector<trunk::RobotC
 }
 
 json load_json(const trunk::LoadTimes& took) {
-  return {{"open", took.open},
-          {"hash", took.hash},
-          {"pack", took.pack},
-          {"warm_up", took.warm_up},
-          {"all", took.all}};
+  const auto tenths = [](double ms) { return std::round(10 * ms) / 10; };
+  return {{"open", tenths(took.open)},
+          {"hash", tenths(took.hash)},
+          {"pack", tenths(took.pack)},
+          {"warm_up", tenths(took.warm_up)},
+          {"all", tenths(took.all)}};
 }
 
 void say_ready(const Options& options, const config::TrunkConfig& trunk,
@@ -225,8 +227,10 @@ Result<trunk::ServerStats> serve(const Options& options, const config::Config& c
   const std::string run_dir = "ipc://" + config.host.run_dir.string() + "/";
   if (settings.endpoint.starts_with(run_dir))
     if (auto made = config::make_run_dir(config.host.run_dir); !made) return made.error();
-  trunk::ServerOptions server_options{settings.endpoint, settings.queue, settings.max_batch,
-                                      settings.max_tokens};
+  trunk::ServerOptions server_options{.endpoint = settings.endpoint,
+                                      .queue = settings.queue,
+                                      .max_batch = settings.max_batch,
+                                      .max_tokens = settings.max_tokens};
   trunk::ModelOptions model_options;
   model_options.backend = model_backend(settings);
   model_options.threads = settings.threads;
@@ -236,17 +240,20 @@ Result<trunk::ServerStats> serve(const Options& options, const config::Config& c
   if (!loaded) return loaded.error();
   const trunk::ModelInfo info = loaded->model->info();
   const std::string& id = loaded->identity.trunk;
+  server_options.open = trunk::stock_opener(model_options, wanted_precision(settings));
+  server_options.log = [&options](const std::string& text) {
+    say(options, {{"event", "models"}, {"text", text}}, text);
+  };
   auto server = trunk::TrunkServer::start(
       server_options, {base::from_hex(id), backend_name(settings.backend), settings.max_tokens},
       std::move(loaded->model));
   if (!server) return server.error();
   say_ready(options, settings, *loaded, info, server->endpoint());
-  const std::string name = "trunk " + id.substr(0, 16);
-  supervised.ready(name);
+  supervised.ready("trunk " + id.substr(0, 16));
   TrunkPulse pulse(*server);
   while (!stop.wait(supervised.watched() ? kLook : -1))
     supervised.beat(base::monotonic_ns(), [&] {
-      supervised.status(fmt::format("{}, {} requests served", name, server->stats().served));
+      supervised.status(fmt::format("trunk, {} requests served", server->stats().served));
       return pulse.well();
     });
   supervised.stopping();

@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -31,6 +32,14 @@ Result<void> lock_memory() {
   return {};
 }
 
+void make_thread_ordinary() {
+  const sched_param none{};
+  pthread_setschedparam(pthread_self(), SCHED_OTHER, &none);
+  cpu_set_t may;
+  if (::sched_getaffinity(::getpid(), sizeof may, &may) == 0)
+    ::sched_setaffinity(0, sizeof may, &may);
+}
+
 void stay_on_one_core() {
   cpu_set_t may;
   if (::sched_getaffinity(0, sizeof may, &may) != 0) return;
@@ -42,6 +51,11 @@ void stay_on_one_core() {
     ::sched_setaffinity(0, sizeof one, &one);  // where it is refused, nothing is lost but time
     return;
   }
+}
+
+void step_back() {
+  // Of the calling thread, on Linux; to be nicer is never refused.
+  (void)::setpriority(PRIO_PROCESS, static_cast<id_t>(::gettid()), 10);
 }
 
 void name_thread(const std::string& name) {

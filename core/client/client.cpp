@@ -3,19 +3,19 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstring>
-#include <thread>
+#include <optional>
+#include <utility>
 
 #include "cambium/version.hpp"
 #include "core/base/clock.hpp"
-#include "core/base/nearest.hpp"
+#include "core/client/readings.hpp"
 #include "core/transport/socket.hpp"
 #include "core/transport/verify.hpp"
 #include "wire/action_generated.h"
 #include "wire/chunk_generated.h"
 #include "wire/hello_generated.h"
+#include "wire/memory_generated.h"
 #include "wire/notice_generated.h"
-#include "wire/observation_generated.h"
 #include "wire/welcome_generated.h"
 
 namespace cambium {
@@ -26,6 +26,7 @@ namespace {
 
 constexpr Nanoseconds kHelloEvery = 100 * base::kMillisecond;
 constexpr Nanoseconds kTryAgain = 5 * base::kMillisecond;  // not connected yet
+constexpr Nanoseconds kMemoryTakes = base::kSecond;        // to be opened and mapped by the host
 constexpr int kSilentCallsBeforeHello = 3;  // then the host has forgotten us or is gone
 
 std::string default_name() {
@@ -54,9 +55,7 @@ class Client::Impl {
   Status exchange(wire::Want want, std::chrono::microseconds timeout, Done done) {
     const Nanoseconds deadline = base::monotonic_ns() + timeout.count() * 1000;
     if (!connected && !try_hello(deadline)) return Code::unavailable;
-    for (const auto& reading : readings) {
-      if (reading.empty()) return Code::bad_argument;  // a sensor was never set
-    }
+    if (!readings.complete()) return Code::bad_argument;  // a sensor was never set
     if (const Status sent = send_observation(want); !sent.ok()) {
       lost("the host is gone");
       return sent;
@@ -100,8 +99,10 @@ class Client::Impl {
   std::uint32_t robot_id = 0;
   std::uint64_t body = 0, sequence = 0;
   bool episode_start = true;
-  std::vector<std::vector<float>> readings;
-  std::vector<flatbuffers::Offset<wire::Reading>> offsets;
+  client::Readings readings;
+  std::optional<client::FrameRing> offered;  // to the host, which has not answered yet
+  std::uint64_t offers = 0;
+  std::size_t max_message_bytes = 0;
 
   Nanoseconds next_hello = 0;
   int silent_calls = 0;
@@ -134,13 +135,9 @@ class Client::Impl {
 
   Status send_observation(wire::Want want) {
     builder.Clear();
-    offsets.clear();
-    for (const auto& reading : readings) {
-      offsets.push_back(wire::CreateReading(builder, builder.CreateVector(reading)));
-    }
-    const auto all = builder.CreateVector(offsets);
+    const auto all = readings.pack(builder, ++sequence);
     wire::FinishObservationBuffer(
-        builder, wire::CreateObservation(builder, robot_id, body, ++sequence, base::monotonic_ns(),
+        builder, wire::CreateObservation(builder, robot_id, body, sequence, base::monotonic_ns(),
                                          want, episode_start, all));
     const Status sent = socket.send(transport::bytes_of(builder));
     if (sent.ok()) episode_start = false;
@@ -159,6 +156,8 @@ class Client::Impl {
       on_chunk(*c);
     else if (const auto* w = transport::verify<wire::Welcome>(bytes, wire::WelcomeIdentifier()))
       on_welcome(*w);
+    else if (const auto* memory = transport::verify<wire::Memory>(bytes, wire::MemoryIdentifier()))
+      on_memory(*memory);
     else if (const auto* n = transport::verify<wire::Notice>(bytes, wire::NoticeIdentifier()))
       on_notice(*n);
     return true;
@@ -233,14 +232,70 @@ class Client::Impl {
     info.horizon = message.horizon();
     robot_id = message.robot_id();
     body = message.body();
-    readings.assign(info.sensors.size(), {});
-    offsets.reserve(readings.size());
+    max_message_bytes = message.max_message_bytes();
+    readings.reset(info.sensors, options.share_from);
+    offered.reset();
+    connected = false;  // until it is known how large readings travel
+    if (options.share_from == ClientOptions::kNeverShare)
+      return by_bytes("it is switched off here");
+    if (!readings.any_large()) return by_bytes("no reading is large enough");
+    if (!message.shared_memory()) return by_bytes("the host does not read it");
+    offer_memory();
+  }
+
+  // Not connected before it is answered: what has no room in a message must wait for it.
+  void offer_memory() {
+    auto ring = readings.make_ring();
+    if (!ring) return by_bytes(ring.error().message);
+    offered = std::move(*ring);
+    builder.Clear();
+    const auto token = builder.CreateVector(
+        reinterpret_cast<const std::uint8_t*>(offered->token().data()), offered->token().size());
+    const auto offer = wire::CreateMemoryOffer(builder, static_cast<std::uint32_t>(::getpid()),
+                                               static_cast<std::uint32_t>(offered->descriptor()),
+                                               offered->bytes(), token);
+    wire::FinishMemoryBuffer(builder, wire::CreateMemory(builder, robot_id, ++offers, offer));
+    next_hello = base::monotonic_ns() + kMemoryTakes;
+    [[maybe_unused]] const Status sent =
+        socket.send(transport::bytes_of(builder));  // lost: hello again, and all from the beginning
+  }
+
+  void on_memory(const wire::Memory& message) {
+    if (!offered || message.sequence() != offers || !message.answer()) return;
+    if (message.answer()->code() != 0) {
+      offered.reset();
+      return by_bytes(text_of(message.answer()->text()));
+    }
+    readings.share(*std::exchange(offered, std::nullopt));
+    info.shared_memory = true;
+    connect("; large readings through shared memory");
+  }
+
+  void by_bytes(const std::string& why) {
+    const std::size_t needed = readings.message_bytes();
+    if (max_message_bytes == 0 || needed <= max_message_bytes)
+      return connect(readings.any_large() ? "; large readings as bytes: " + why : "");
+    next_hello = base::monotonic_ns() + kMemoryTakes;
+    refuse(Code::limit, "an observation has " + std::to_string(needed / 1024) +
+                            " KB, the host's max_message_kb is " +
+                            std::to_string(max_message_bytes / 1024) +
+                            ", and it cannot go through shared memory: " + why);
+  }
+
+  void connect(const std::string& how) {
     episode_start = true;
     silent_calls = 0;
     last_refusal.clear();
     connected = true;
     tell(ClientEvent::Kind::connected,
-         "robot '" + info.robot + "', embodiment '" + info.embodiment + "'");
+         "robot '" + info.robot + "', embodiment '" + info.embodiment + "'" + how);
+  }
+
+  void refuse(Code code, const std::string& text) {
+    refusal = last_refusal_code = code;
+    if (text == last_refusal) return;
+    last_refusal = text;
+    tell(ClientEvent::Kind::refused, text);
   }
 
   void on_notice(const wire::Notice& message) {
@@ -260,11 +315,7 @@ class Client::Impl {
       return;
     }
     if (connected && message.sequence() != sequence) return;
-    refusal = last_refusal_code = code;
-    if (text != last_refusal) {
-      last_refusal = text;
-      tell(ClientEvent::Kind::refused, text);
-    }
+    refuse(code, text);
   }
 
   void lost(const std::string& why) {
@@ -309,12 +360,7 @@ const RobotInfo* Client::robot() const noexcept {
 
 Status Client::set(std::size_t sensor, std::span<const float> values) noexcept {
   if (!impl_->connected) return Code::unavailable;
-  if (sensor >= impl_->readings.size()) return Code::bad_argument;
-  std::size_t size = 1;
-  for (const auto extent : impl_->info.sensors[sensor].shape) size *= extent;
-  if (values.size() != size) return {Code::bad_argument, static_cast<std::uint16_t>(sensor)};
-  impl_->readings[sensor].assign(values.begin(), values.end());
-  return {};
+  return impl_->readings.set(sensor, values, impl_->answered);
 }
 
 Status Client::set(std::string_view sensor, std::span<const float> values) noexcept {

@@ -68,6 +68,7 @@ HostConfig read_host(Section section, const std::filesystem::path& base, Keys& k
   section.count("workers", host.workers, 0, 64);
   section.choice("realtime", host.realtime, {"require", "try", "off"});
   section.count("max_message_kb", host.max_message_kb, 1, 65'536);
+  section.flag("shared_memory", host.shared_memory);
   keys.close(section);
   return host;
 }

@@ -57,6 +57,7 @@ struct HostConfig {
   std::uint32_t workers = 0;      ///< 0: one for each robot
   Realtime realtime = Realtime::attempt;
   std::uint32_t max_message_kb = 256;  ///< larger messages are refused unread
+  bool shared_memory = true;           ///< large readings from this machine may come through it
 };
 
 /// [robot.fallback]: the ladder a robot climbs when its chunk ran out.

@@ -54,27 +54,21 @@ struct OnednnWeights final : PackedWeights {
 struct Quantised {
   std::vector<std::int8_t> values;
   std::vector<float> scales;
-  std::vector<std::int32_t>
-      offsets;             ///< what the 128 that is added to each byte of x adds to a sum
-  bool all_finite = true;  ///< else the rest means nothing
+  std::vector<std::int32_t> offsets;  ///< to be taken from a sum, for x comes with 128 added
+  bool all_finite = true;             ///< else the rest means nothing
 
   Quantised(const float* weight, std::uint32_t out, std::uint32_t in)
       : values(std::size_t{out} * in), scales(out), offsets(out) {
+    std::vector<std::uint8_t> bytes(in);
     for (std::uint32_t o = 0; o < out; ++o) {
       const float* row = weight + std::size_t{o} * in;
-      float largest = 0;
-      for (std::uint32_t i = 0; i < in; ++i) {
-        largest = std::max(largest, std::abs(row[i]));
-        all_finite = all_finite && std::isfinite(row[i]);
-      }
-      if (!all_finite) return;
-      scales[o] = largest / 127.0f;
-      const float inverse = largest > 0 ? 127.0f / largest : 0.0f;
+      scales[o] = kernels().quantise(row, in, bytes.data());
+      all_finite = all_finite && std::isfinite(scales[o]);
+      std::int8_t* to = values.data() + std::size_t{o} * in;
       std::int32_t sum = 0;
       for (std::uint32_t i = 0; i < in; ++i) {
-        const auto value = static_cast<std::int8_t>(std::nearbyint(row[i] * inverse));
-        values[std::size_t{o} * in + i] = value;
-        sum += value;
+        to[i] = static_cast<std::int8_t>(bytes[i] - 128);
+        sum += to[i];
       }
       offsets[o] = 128 * sum;
     }

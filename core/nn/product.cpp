@@ -78,7 +78,7 @@ Backend default_backend() noexcept {
 }
 
 std::uint32_t padded_rows(std::uint32_t rows) noexcept {
-  const std::uint32_t step = rows <= 64 ? 8 : rows <= 256 ? 32 : 128;
+  const std::uint32_t step = rows <= 64 ? 1 : rows <= 256 ? 8 : rows <= 512 ? 32 : 128;
   return (rows + step - 1) / step * step;
 }
 

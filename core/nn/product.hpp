@@ -44,8 +44,9 @@ constexpr std::size_t size_of_activation(Precision precision) noexcept {
   return precision == Precision::f32 ? 4 : precision == Precision::bf16 ? 2 : 1;
 }
 
-/// Rows are computed in groups of a few sizes, so that each size is prepared once: buffers of x and
-/// y hold this many rows, of which those beyond `rows` may be read and overwritten. [any, rt]
+/// Each number of rows has to be prepared beforehand, so larger ones are rounded up to a few sizes:
+/// buffers of x and y hold this many rows, of which those beyond `rows` may be read and overwritten.
+/// A single robot's rows are exact. [any, rt]
 std::uint32_t padded_rows(std::uint32_t rows) noexcept;
 
 /// Weights in the layout of the product that packed them.

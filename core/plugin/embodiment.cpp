@@ -218,6 +218,12 @@ Result<Embodiment> copy_embodiment(const RobotSpec& spec, std::uint16_t abi_mino
   return copy;
 }
 
+std::uint64_t Embodiment::observation_size() const noexcept {
+  std::uint64_t size = 0;
+  for (const auto& sensor : sensors) size += sensor.size();
+  return size;
+}
+
 std::vector<std::uint32_t> Embodiment::sensor_sizes() const {
   std::vector<std::uint32_t> sizes;
   for (const auto& one : sensors) sizes.push_back(static_cast<std::uint32_t>(one.size()));

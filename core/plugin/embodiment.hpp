@@ -51,6 +51,8 @@ struct Embodiment {
   std::size_t dof() const noexcept { return joints.size(); }
   /// Numbers in one observation of each sensor, in order.
   std::vector<std::uint32_t> sensor_sizes() const;
+  /// Numbers in one observation of all sensors.
+  std::uint64_t observation_size() const noexcept;
 
   /// Names well formed and unique, numbers finite, limits ordered, home and safe pose inside them,
   /// rates and jerk positive, sizes bounded. bad_data; the sentence names embodiment, joint or

@@ -19,9 +19,18 @@ using nlohmann::json;
 constexpr std::size_t kMaxMessage = 1 << 20;
 constexpr std::size_t kMaxJobs = 16;
 constexpr int kSetUpThreads = 4;
+constexpr double kLongestKeep = 24 * 60 * 60;  // [s]
 
 std::string text_of(const flatbuffers::String* text) {
   return text ? text->str() : "";
+}
+
+std::vector<std::string> texts_of(
+    const flatbuffers::Vector<flatbuffers::Offset<flatbuffers::String>>* list) {
+  std::vector<std::string> texts;
+  for (flatbuffers::uoffset_t i = 0; list != nullptr && i < list->size(); ++i)
+    texts.push_back(list->Get(i)->str());
+  return texts;
 }
 
 template <class T>
@@ -44,7 +53,10 @@ AdminCall call_of(const wire::AdminRequest& request) {
           .shadow_bound = optional_of(request.shadow_bound()),
           .dry_run = request.dry_run(),
           .no_wait = request.no_wait(),
-          .isolate = request.isolate()};
+          .isolate = request.isolate(),
+          .stock = text_of(request.stock()),
+          .bundles = texts_of(request.bundles()),
+          .keep_old_s = request.keep_old_s()};
 }
 
 AdminAnswer status_of(const Host& host, const trunk::TrunkLink& link) {
@@ -59,12 +71,16 @@ AdminAnswer status_of(const Host& host, const trunk::TrunkLink& link) {
   object["trunk"] = {{"alive", link.alive(base::monotonic_ns())},
                      {"endpoint", host.config().trunk.endpoint}};
   if (const auto& trunk = link.identity()) {
-    object["trunk"].update({{"id", base::to_hex(trunk->id)},
+    // Of those that it serves, ours; the first is another host's while that has not gone over.
+    const bool ours = trunk->serves(base::from_hex(host.trunk_id()));
+    object["trunk"].update({{"id", ours ? host.trunk_id() : base::to_hex(trunk->id)},
+                            {"ids", json::array()},
                             {"architecture", trunk->architecture},
                             {"backend", trunk->backend},
                             {"served", trunk->served},
                             {"resident_kb", trunk->resident_kb},
                             {"weights_kb", trunk->weights_kb}});
+    for (const auto& id : trunk->ids) object["trunk"]["ids"].push_back(base::to_hex(id));
   }
   const auto robots = host.status();
   for (const auto& robot : robots) object["robots"].push_back(json_of(robot));
@@ -222,6 +238,7 @@ AdminAnswer AdminDesk::change(const AdminCall& call) {
     if (!call.embodiment.empty()) request.embodiment = call.embodiment;
     return answer_of(host_.swap(request));
   }
+  if (call.verb == "trunk-swap") return swap_trunk(call);
   if (call.verb == "rollback") return answer_of(host_.rollback(call.robot, !call.no_wait));
   if (call.verb == "swaps") {
     const auto swaps = host_.swaps(call.robot);
@@ -250,10 +267,32 @@ AdminAnswer AdminDesk::change(const AdminCall& call) {
     return {
         .code = Code::ok, .text = "robot '" + call.robot + "' removed", .json = "{\"ok\":true}"};
   }
-  return answer_of(
-      {Code::bad_argument, "no verb '" + call.verb + "'" +
-                               base::did_you_mean(call.verb, {"status", "add", "remove", "swap",
-                                                              "reload", "rollback", "swaps"})});
+  return answer_of({Code::bad_argument,
+                    "no verb '" + call.verb + "'" +
+                        base::did_you_mean(call.verb, {"status", "add", "remove", "swap", "reload",
+                                                       "rollback", "swaps", "trunk-swap"})});
+}
+
+AdminAnswer AdminDesk::swap_trunk(const AdminCall& call) {
+  TrunkSwapRequest request{.stock = call.stock,
+                           .probation = call.probation,
+                           .dry_run = call.dry_run,
+                           .wait = !call.no_wait};
+  if (!request.stock.is_absolute())
+    return answer_of({Code::bad_argument, "stock '" + call.stock + "': expected an absolute path"});
+  if (!(call.keep_old_s >= 0 && call.keep_old_s <= kLongestKeep))
+    return answer_of({Code::bad_argument, "drop-old-after: expected 0 to 86400 seconds"});
+  request.keep_old = static_cast<base::Nanoseconds>(call.keep_old_s * base::kSecond);
+  for (const auto& text : call.bundles) {
+    const auto at = text.find('=');
+    if (at == std::string::npos || at == 0 || at + 1 == text.size())
+      return answer_of({Code::bad_argument, "bundle '" + text + "': expected ROBOT=FILE"});
+    if (!request.bundles.emplace(text.substr(0, at), text.substr(at + 1)).second)
+      return answer_of(
+          Error{Code::bad_argument, "robot '" + text.substr(0, at) + "' is given two bundles"});
+  }
+  const auto report = host_.swap_trunk(request);
+  return {.code = report.code, .text = text_of(report), .json = line_of(json_of(report))};
 }
 
 Result<AdminAnswer> ask_admin(const std::string& endpoint, const AdminCall& call,
@@ -267,7 +306,8 @@ Result<AdminAnswer> ask_admin(const std::string& endpoint, const AdminCall& call
   const auto verb = text(call.verb), robot = text(call.robot), plugin = text(call.plugin),
              head_plugin = text(call.head_plugin), head = text(call.head),
              bundle = text(call.bundle), stem_plugin = text(call.stem_plugin),
-             embodiment = text(call.embodiment);
+             embodiment = text(call.embodiment), stock = text(call.stock);
+  const auto bundles = builder.CreateVectorOfStrings(call.bundles);
   wire::AdminRequestBuilder fields(builder);
   fields.add_protocol(kWireProtocol);
   fields.add_verb(verb);
@@ -284,6 +324,9 @@ Result<AdminAnswer> ask_admin(const std::string& endpoint, const AdminCall& call
   fields.add_dry_run(call.dry_run);
   fields.add_no_wait(call.no_wait);
   fields.add_isolate(call.isolate);
+  fields.add_stock(stock);
+  fields.add_bundles(bundles);
+  fields.add_keep_old_s(call.keep_old_s);
   const auto request = fields.Finish();
   wire::FinishAdminBuffer(builder, wire::CreateAdmin(builder, request));
 

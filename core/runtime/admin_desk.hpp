@@ -19,11 +19,14 @@ namespace cambium::runtime {
 
 /// What the command line asks; empty fields are not given. As AdminRequest on the wire.
 struct AdminCall {
-  std::string verb;  ///< status, add, remove, swap, reload, rollback, swaps
+  std::string verb;  ///< status, add, remove, swap, reload, rollback, swaps, trunk-swap
   std::string robot, embodiment, plugin, stem_plugin, head_plugin, head, bundle;
   std::optional<std::uint32_t> shadow, probation;  ///< [ticks]
   std::optional<double> shadow_bound;
   bool dry_run = false, no_wait = false, isolate = false;
+  std::string stock;                 ///< of trunk-swap, as what follows
+  std::vector<std::string> bundles;  ///< "ROBOT=FILE"
+  double keep_old_s = 0;
 };
 
 /// `text` is one sentence for people, `json` one object for programs.
@@ -54,6 +57,7 @@ class AdminDesk {
   void serve(transport::Socket socket);
   void work();
   AdminAnswer change(const AdminCall& call);
+  AdminAnswer swap_trunk(const AdminCall& call);
 
   Host& host_;
   base::Waker waker_;

@@ -58,6 +58,8 @@ json json_of(const RobotStatus& robot) {
           {"missed", robot.missed},
           {"limited", robot.limited},
           {"refused", robot.refused},
+          {"overwritten", robot.overwritten},
+          {"shared_kb", robot.shared_kb},
           {"requests", robot.requests},
           {"chunks", robot.chunks},
           {"late_chunks", robot.late_chunks},
@@ -101,8 +103,45 @@ json json_of(const SwapReport& report) {
   return object;
 }
 
+json json_of(const TrunkSwapReport& report) {
+  json object{{"ok", report.ok()},
+              {"code", to_string(report.code)},
+              {"reason", report.reason},
+              {"dry_run", report.rehearsed},
+              {"taken_back", report.taken_back},
+              {"trunk_id_before", report.from},
+              {"trunk_id_after", report.trunk},
+              {"wanted", report.wanted},
+              {"chosen", report.chosen},
+              {"load_ms", report.load_ms},
+              {"total_ms", report.total_ms},
+              {"robots", json::array()}};
+  if (!report.ok()) object["error"] = report.reason;
+  for (const auto& robot : report.robots) object["robots"].push_back(json_of(robot));
+  return object;
+}
+
 std::string line_of(const json& object) {
   return object.dump(-1, ' ', false, json::error_handler_t::replace);
+}
+
+std::string text_of(const TrunkSwapReport& report) {
+  const auto id = [](const std::string& trunk) {
+    return trunk.empty() ? std::string("none") : trunk.substr(0, 16);
+  };
+  const auto robots =
+      fmt::format("{} robot{}", report.robots.size(), report.robots.size() == 1 ? "" : "s");
+  if (report.taken_back)
+    return fmt::format("{}; all robots are back on trunk {}", report.reason, id(report.trunk));
+  if (!report.ok())
+    return fmt::format("{}; nothing has moved, trunk {} goes on", report.reason, id(report.trunk));
+  if (report.rehearsed)
+    return fmt::format("rehearsed: {} would go from trunk {} to {}; nothing has moved", robots,
+                       id(report.from), id(report.wanted));
+  std::string text = fmt::format("trunk {} before, {} after; {} swapped together", id(report.from),
+                                 id(report.trunk), robots);
+  for (const auto& robot : report.robots) text += "\n" + text_of(robot);
+  return text;
 }
 
 std::string text_of(const SwapReport& report) {

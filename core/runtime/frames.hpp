@@ -12,6 +12,7 @@
 #include "core/base/sha256.hpp"
 #include "core/base/spsc_ring.hpp"
 #include "core/plugin/embodiment.hpp"
+#include "core/runtime/frame_memory.hpp"
 
 namespace cambium::runtime {
 
@@ -22,8 +23,14 @@ struct ObservationFrame {
   bool want_chunk = false, episode_start = false;
   std::uint32_t reading_count = 0;
   std::array<std::uint32_t, plugin::kMaxSensors> sizes{};
-  std::unique_ptr<float[]> values;  ///< all readings, one after the other
+  std::unique_ptr<float[]> values;  ///< readings that came as numbers, one after the other
+  /// The others lie in the controller's memory of this number: bit i of `shared`, places[i].
+  std::uint64_t memory = 0, shared = 0;
+  std::array<ReadingPlace, plugin::kMaxSensors> places{};
+
+  bool is_shared(std::size_t reading) const noexcept { return (shared >> reading & 1) != 0; }
 };
+static_assert(plugin::kMaxSensors <= 64);
 
 /// The trunk's answer to one request.
 struct FeaturesFrame {
@@ -73,6 +80,10 @@ struct Mailbox {
   base::SpscRing<ObservationFrame> observations{4};  ///< io -> robot
   base::SpscRing<FeaturesFrame> features{4};         ///< io -> robot
   base::SpscRing<OutFrame> out{8};                   ///< robot -> io
+  /// io -> robot: memory to read from now on, or null for none. On full: the io thread tries again.
+  base::SpscRing<std::unique_ptr<FrameMemory>> memory{4};
+  /// robot -> io: memory that is read no more. On full: the robot keeps it a little longer.
+  base::SpscRing<std::unique_ptr<FrameMemory>> spent{4};
 };
 
 }  // namespace cambium::runtime

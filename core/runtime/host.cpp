@@ -18,6 +18,7 @@ namespace {
 // to each other.
 constexpr int kPriority = 55;
 constexpr base::Nanoseconds kTrunkTimeout = base::kSecond;
+constexpr std::size_t kTrunkMessage = 64 * 1024;  // who it is, and what it has loaded
 
 }  // namespace
 
@@ -61,7 +62,7 @@ Result<std::unique_ptr<Host>> Host::start(config::Config config, Log log,
   if (settings.given.contains("trunk.stock") || std::filesystem::exists(settings.trunk.stock)) {
     auto stock = nn::Stock::open(settings.trunk.stock);
     if (!stock) return stock.error();
-    host->stock_ = std::move(*stock);
+    host->stock_ = std::make_shared<const nn::Stock>(std::move(*stock));
   }
   Host* const self = host.get();
   // ZeroMQ's own thread starts with the first socket of its context and inherits the priority of
@@ -72,17 +73,25 @@ Result<std::unique_ptr<Host>> Host::start(config::Config config, Log log,
     io = IoLoop::start(self->tick_context_,
                        {.control = settings.host.control,
                         .trunk = settings.trunk.endpoint,
-                        .max_message_bytes = std::size_t{settings.host.max_message_kb} * 1024},
+                        .max_message_bytes = std::size_t{settings.host.max_message_kb} * 1024,
+                        .shared_memory = settings.host.shared_memory},
                        [self] { return self->prepare_thread("cambium-io", kPriority); });
   }).join();
   if (!io) return io.error();
   host->io_ = std::move(*io);
   host->preparer_.emplace(
-      settings, host->set_up_context_, host->stock_ ? &*host->stock_ : nullptr,
+      settings, host->set_up_context_,
       program.empty() ? std::filesystem::read_symlink("/proc/self/exe") : std::move(program),
-      [self] { return self->io_->trunk_alive(); });
+      [self] { return self->io_->trunk_alive(); }, [self] { return self->ending_.load(); });
   for (std::uint32_t i = 0; i < settings.host.workers; ++i)
     host->workers_.push_back(host->make_worker("cambium-bot" + std::to_string(i)));
+  auto link = trunk::TrunkLink::open(host->set_up_context_, settings.trunk.endpoint,
+                                     "host at " + host->control_endpoint(), kTrunkMessage);
+  if (!link) return link.error();
+  host->trunk_keeper_ = std::make_unique<TrunkKeeper>(
+      std::move(*link),
+      TrunkKeeper::Means{.needs = [self] { return self->trunk_needs(); },
+                         .log = [self](const std::string& text) { self->log(text); }});
   for (const auto& robot : settings.robots) {
     if (auto added = host->add(robot); !added) return added.error();
   }
@@ -100,6 +109,7 @@ Result<std::unique_ptr<Host>> Host::start(config::Config config, Log log,
 Host::~Host() {
   ending_ = true;
   keeper_.reset();
+  trunk_keeper_.reset();
   std::vector<std::string> names;
   for (const auto& [id, slot] : slots_) names.push_back(slot->robot->name());
   for (const auto& name : names) {
@@ -139,11 +149,12 @@ Result<std::pair<std::shared_ptr<RobotSlot>, std::unique_lock<std::mutex>>> Host
 Swap::Means Host::means() {
   return {.preparer = *preparer_,
           .io = *io_,
-          .trunk_id =
+          .ground = {.stock = stock()},
+          .trunk =
               [this] {
                 return io_->trunk_alive()
                            ? trunk::who_is(set_up_context_, config_.trunk.endpoint, kTrunkTimeout)
-                           : "";
+                           : std::nullopt;
               },
           .give_up = [this] { return ending_.load(); }};
 }
@@ -173,7 +184,7 @@ Result<void> Host::add(const config::RobotConfig& robot) {
           : std::min_element(workers_.begin(), workers_.end(), [](const auto& a, const auto& b) {
               return a->robot_count() < b->robot_count();
             })->get();
-  auto prepared = preparer_->prepare(robot, *slot->worker, *slot->robot);
+  auto prepared = preparer_->prepare(robot, *slot->worker, *slot->robot, {.stock = stock()});
   if (!prepared) return prepared.error();
   slot->worker->adopt(*slot->robot);
   const auto report = Swap::first(*slot, means(), std::move(*prepared));
@@ -204,7 +215,9 @@ SwapReport Host::swap(const SwapRequest& request) {
   auto held = hold(request.robot, request.wait);
   if (!held)
     return {.robot = request.robot, .code = held.error().code, .reason = held.error().message};
-  const auto with = means();
+  auto with = means();
+  // What does not bring a bundle stays on the trunk that it is on.
+  if (!request.bundle && held->first->now.stock) with.ground.stock = held->first->now.stock;
   auto report = Swap(*held->first, with, request).run();
   log_swap(report);
   return report;
@@ -221,7 +234,9 @@ SwapReport Host::rollback(const std::string& robot, bool wait) {
 SwapReport Host::restart(const std::string& robot, const std::string& obituary) {
   auto held = hold(robot, false);
   if (!held) return {.robot = robot, .code = held.error().code, .reason = held.error().message};
-  auto report = Swap::again(*held->first, means(), obituary);
+  auto with = means();
+  with.ground.stock = held->first->now.stock;
+  auto report = Swap::again(*held->first, with, obituary);
   log_swap(report);
   return report;
 }
@@ -258,47 +273,14 @@ std::vector<std::shared_ptr<RobotSlot>> Host::slots() const {
   return slots;
 }
 
-std::vector<RobotStatus> Host::status() const {
-  const base::Nanoseconds now = base::monotonic_ns();
-  std::vector<RobotStatus> all;
-  for (const auto& slot : slots()) {
-    auto& counters = slot->robot->counters();
-    RobotStatus one;
-    one.name = slot->robot->name();
-    base::Nanoseconds silent_after = 0;
-    {
-      const std::lock_guard table(slot->table);
-      const Installed& parts = slot->now;
-      one.embodiment = parts.body.name;
-      one.plugin = parts.config.plugin.string();
-      one.plugin_version = parts.plugin_version;
-      one.head = parts.head;
-      one.head_version = parts.head_version;
-      one.bundle = parts.config.bundle.string();
-      one.dof = static_cast<std::uint32_t>(parts.body.dof());
-      one.isolated = parts.config.isolation.enabled;
-      one.swapping = is_end(slot->stage) ? "" : to_string(slot->stage);
-      silent_after = parts.config.observation_timeout.count() * base::kMillisecond;
-    }
-    one.generation = counters.generation.load(std::memory_order_relaxed);
-    one.drive = to_string(counters.drive.load(std::memory_order_relaxed));
-    one.reason = to_string(counters.reason.load(std::memory_order_relaxed));
-    one.ticks = counters.ticks.load(std::memory_order_relaxed);
-    one.policy_ticks = counters.policy_ticks.load(std::memory_order_relaxed);
-    one.missed = counters.missed.load(std::memory_order_relaxed) +
-                 counters.unanswered.load(std::memory_order_relaxed);
-    one.limited = counters.limited.load(std::memory_order_relaxed);
-    one.refused = counters.refused.load(std::memory_order_relaxed);
-    one.requests = counters.requests.load(std::memory_order_relaxed);
-    one.chunks = counters.chunks.load(std::memory_order_relaxed);
-    one.late_chunks = counters.late_chunks.load(std::memory_order_relaxed);
-    one.tick_us_p50 = counters.tick_latency.quantile_us(0.5);
-    one.tick_us_p99 = counters.tick_latency.quantile_us(0.99);
-    const auto heard = counters.last_heard.load(std::memory_order_relaxed);
-    one.controller = heard != 0 && now - heard < silent_after;
-    all.push_back(std::move(one));
-  }
-  return all;
+std::shared_ptr<const nn::Stock> Host::stock() const {
+  const std::lock_guard lock(table_);
+  return stock_;
+}
+
+std::string Host::trunk_id() const {
+  const auto present = stock();
+  return present ? present->trunk_id() : "";
 }
 
 }  // namespace cambium::runtime

@@ -20,6 +20,8 @@
 #include "core/runtime/keeper.hpp"
 #include "core/runtime/robot.hpp"
 #include "core/runtime/swap.hpp"
+#include "core/runtime/trunk_keeper.hpp"
+#include "core/runtime/trunk_swap.hpp"
 #include "core/runtime/worker.hpp"
 #include "core/transport/socket.hpp"
 
@@ -30,11 +32,12 @@ struct RobotStatus {
   std::string name, embodiment, plugin, plugin_version, head, head_version, bundle, drive, reason;
   std::uint32_t dof = 0;
   std::uint64_t generation = 0, ticks = 0, policy_ticks = 0, missed = 0, limited = 0, refused = 0,
-                requests = 0, chunks = 0, late_chunks = 0;
+                overwritten = 0, requests = 0, chunks = 0, late_chunks = 0;
   double tick_us_p50 = 0, tick_us_p99 = 0;
-  bool controller = false;  ///< one was heard within its time-out
-  bool isolated = false;    ///< stems and head run in a process of their own
-  std::string swapping;     ///< stage of the swap under way; empty: none
+  bool controller = false;      ///< one was heard within its time-out
+  bool isolated = false;        ///< stems and head run in a process of their own
+  std::uint64_t shared_kb = 0;  ///< of memory in which the controller leaves large readings
+  std::string swapping;         ///< stage of the swap under way; empty: none
 };
 
 /// Threads    All public calls may come from any thread but a robot's. Swaps of one robot come one
@@ -58,6 +61,9 @@ class Host {
   /// Back to the generation before the last swap, as it stepped back then; done twice, forth again.
   /// [setup]
   SwapReport rollback(const std::string& robot, bool wait = true);
+  /// All robots with a bundle, and those that come later, on another trunk: all or none. `busy`
+  /// while another one is under way. [setup]
+  TrunkSwapReport swap_trunk(const TrunkSwapRequest& request);
   /// The robot's last swaps, oldest first. [setup]
   Result<std::vector<SwapReport>> swaps(const std::string& robot) const;
 
@@ -72,7 +78,7 @@ class Host {
   /// For sockets beside the ticks: the admin desk's, a swap's. [any]
   transport::Context& context() noexcept { return set_up_context_; }
   /// 64 hex digits; empty without a stock.
-  std::string trunk_id() const { return stock_ ? stock_->trunk_id() : ""; }
+  std::string trunk_id() const;
   bool trunk_alive() const noexcept { return io_->trunk_alive(); }
   const std::string& control_endpoint() const noexcept { return io_->control_endpoint(); }
 
@@ -90,6 +96,8 @@ class Host {
   Result<std::pair<std::shared_ptr<RobotSlot>, std::unique_lock<std::mutex>>> hold(
       const std::string& robot, bool wait) const;
   Swap::Means means();
+  std::shared_ptr<const nn::Stock> stock() const;
+  std::vector<TrunkNeed> trunk_needs();
   SwapReport restart(const std::string& robot, const std::string& obituary);
   std::vector<std::shared_ptr<RobotSlot>> slots() const;
 
@@ -98,16 +106,24 @@ class Host {
   mutable std::mutex logging_;  // one line at a time
   // Two, so that what a swap sends does not stand in the way of a tick's messages.
   transport::Context tick_context_, set_up_context_;
-  std::optional<nn::Stock> stock_;
+  std::shared_ptr<const nn::Stock> stock_;  // of robots to come; guarded by table_
   std::unique_ptr<IoLoop> io_;
   std::optional<Preparer> preparer_;
   std::vector<std::unique_ptr<Worker>> workers_;  // shared ones; empty: each robot has its own
+  std::mutex swapping_trunk_;                     // held for a whole one
   std::mutex adding_;         // guards the set of robots against two that change it
   mutable std::mutex table_;  // guards slots_; held for moments only
   Slots slots_;               // by robot id
+  struct Kept {
+    std::filesystem::path stock;
+    base::Nanoseconds until = 0;
+  };
+  std::map<base::Digest, Kept> kept_;  // trunks needed beside those of robots; guarded by table_
   std::atomic<bool> ending_{false};
   std::once_flag realtime_said_;
-  std::unique_ptr<Keeper> keeper_;  // last: it uses all of the above
+  // Last: they use all of the above.
+  std::unique_ptr<TrunkKeeper> trunk_keeper_;
+  std::unique_ptr<Keeper> keeper_;
 };
 
 }  // namespace cambium::runtime

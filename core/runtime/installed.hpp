@@ -6,6 +6,7 @@
 #include <string>
 
 #include "core/config/config.hpp"
+#include "core/nn/stock.hpp"
 #include "core/plugin/embodiment.hpp"
 #include "core/runtime/generation.hpp"
 
@@ -23,6 +24,7 @@ struct Installed {
   std::string plugin_version, head, head_version;
   std::string plugin_sha, stem_sha, head_sha, bundle_sha;  ///< 64 hex digits, of the files as read
   std::string files;                                       ///< files_of() before they were read
+  std::shared_ptr<const nn::Stock> stock;  ///< that its bundle was held against; null: none
   std::uint32_t horizon = 0;               ///< actions in a chunk; 0 without a bundle
   std::shared_ptr<PolicyProcess> process;  ///< where stems and head run; null: in the host
 };

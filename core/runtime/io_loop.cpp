@@ -8,6 +8,8 @@
 
 #include "cambium/version.hpp"
 #include "core/base/nearest.hpp"
+#include "core/base/shared_slot.hpp"
+#include "core/runtime/memory_intake.hpp"
 #include "core/runtime/robot.hpp"
 #include "core/runtime/worker.hpp"
 #include "core/transport/verify.hpp"
@@ -15,6 +17,7 @@
 #include "wire/action_generated.h"
 #include "wire/chunk_generated.h"
 #include "wire/hello_generated.h"
+#include "wire/memory_generated.h"
 #include "wire/notice_generated.h"
 #include "wire/observation_generated.h"
 
@@ -29,6 +32,13 @@ constexpr base::Nanoseconds kIdle = 50 * base::kMillisecond;
 // makes others wait for milliseconds (measured: p99 of a tick 0.6 to 1.2 ms instead of 0.4).
 constexpr base::Nanoseconds kLookOut = 50'000;
 
+// A controller has a few slots for each large reading; more is a mistake.
+constexpr std::uint64_t kMaxSlots = 16;
+
+// More than this is copied by the robot's worker: it takes longer than to wake it, and the other
+// robots' controllers are waiting too. [bytes]
+constexpr std::uint64_t kCopiedHere = 128 * 1024;
+
 void count(std::atomic<std::uint64_t>& counter) noexcept {
   counter.store(counter.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
 }
@@ -39,7 +49,10 @@ void count(std::atomic<std::uint64_t>& counter) noexcept {
 class IoLoop::Loop {
  public:
   Loop(IoLoop& owner, transport::Socket control, trunk::TrunkLink link)
-      : owner_(owner), control_(std::move(control)), link_(std::move(link)) {
+      : owner_(owner),
+        control_(std::move(control)),
+        link_(std::move(link)),
+        memories_(owner.waker_) {
     poller_.add(control_);
     poller_.add(link_.socket());
     poller_.add_descriptor(owner_.waker_.descriptor());
@@ -53,6 +66,9 @@ class IoLoop::Loop {
       receive_observations();
       receive_features();
       if (realtime) look_out_for_answers();
+      memories_.work([this](auto robot_id, auto sequence, Code code, const std::string& why) {
+        answer_offer(slots_[robot_id].peer, robot_id, sequence, code, why);
+      });
       obey();
     }
   }
@@ -95,6 +111,8 @@ class IoLoop::Loop {
         Slot& slot = slots_[command->robot_id];
         owner_.replaced_ = slot.route.release();
         slot.route.reset(command->route);
+        memories_.set_robot(command->robot_id, command->route ? command->route->actor : nullptr,
+                            command->route ? command->route->worker : nullptr);
         if (!command->route && std::exchange(slot.has_peer, false)) {
           notice(slot.peer, Code::unavailable, "the robot was removed", 0);
         }
@@ -122,6 +140,9 @@ class IoLoop::Loop {
       } else if (const auto* hello =
                      transport::verify<wire::Hello>(bytes, wire::HelloIdentifier())) {
         on_hello(from, *hello);
+      } else if (const auto* memory =
+                     transport::verify<wire::Memory>(bytes, wire::MemoryIdentifier())) {
+        on_memory(from, *memory);
       } else {
         notice(from, Code::bad_data, "not a sound hello or observation of this protocol", 0);
       }
@@ -129,14 +150,21 @@ class IoLoop::Loop {
     owner_.waker_.wake();  // there may be more
   }
 
+  // The robot's slot, or null if somebody else than its controller speaks.
+  Slot* slot_of(const transport::Peer& from, std::uint32_t robot_id) noexcept {
+    if (robot_id >= slots_.size()) return nullptr;
+    Slot& slot = slots_[robot_id];
+    return slot.route && slot.has_peer && slot.peer == from ? &slot : nullptr;
+  }
+
   void on_observation(const transport::Peer& from, const wire::Observation& message) {
     const std::uint32_t id = message.robot_id();
-    if (id >= slots_.size() || !slots_[id].route || !slots_[id].has_peer ||
-        !(slots_[id].peer == from)) {
+    Slot* const known = slot_of(from, id);
+    if (!known) {
       return notice(from, Code::unavailable, "this host does not know you: say hello first",
                     message.sequence());
     }
-    Slot& slot = slots_[id];
+    Slot& slot = *known;
     Robot& robot = *slot.route->actor;
     const base::Nanoseconds now = base::monotonic_ns();
     // Whoever still speaks for the body before a swap must not keep the next controller out.
@@ -149,13 +177,31 @@ class IoLoop::Loop {
       return notice(from, Code::busy, "the robot's queue is full", message.sequence());
     }
     frame->reading_count = 0;
+    frame->memory = memories_.memory_of(id);
+    frame->shared = 0;
     std::size_t total = 0;
+    std::uint64_t shared_floats = 0;
     if (message.readings()) {
       if (message.readings()->size() > plugin::kMaxSensors) {
         return notice(from, Code::bad_data, "too many readings", message.sequence());
       }
       for (const auto* reading : *message.readings()) {
         const auto* values = reading->values();
+        if (const auto* place = reading->place(); place && !values) {
+          // A controller that does not know that the host let go of its memory learns it so.
+          if (frame->memory == 0) {
+            return notice(from, Code::unavailable,
+                          "this host does not know your memory: say hello first",
+                          message.sequence());
+          }
+          frame->shared |= std::uint64_t{1} << frame->reading_count;
+          frame->places[frame->reading_count] = {place->offset(), place->sequence(), place->size()};
+          const auto size =
+              static_cast<std::uint32_t>(std::min<std::uint64_t>(place->size(), UINT32_MAX));
+          frame->sizes[frame->reading_count++] = size;
+          shared_floats += size;
+          continue;
+        }
         const std::size_t size = values ? values->size() : 0;
         if (total + size > robot.mailbox().capacity) {
           return notice(from, Code::bad_data,
@@ -177,7 +223,8 @@ class IoLoop::Loop {
     robot.mailbox().observations.publish();
     Worker& worker = *slot.route->worker;
     // An answer needs no plugin: while the worker sleeps it is given here and now.
-    if (!lockstep && worker.try_turn()) {
+    const bool quick = !lockstep && shared_floats * sizeof(float) <= kCopiedHere;
+    if (quick && worker.try_turn()) {
       const bool all = robot.answer();
       worker.end_turn();
       send_answers_of(slot);
@@ -186,6 +233,40 @@ class IoLoop::Loop {
       slot.answer_due = true;
     }
     worker.wake();
+  }
+
+  void on_memory(const transport::Peer& from, const wire::Memory& message) {
+    const std::uint32_t id = message.robot_id();
+    Slot* const slot = slot_of(from, id);
+    if (!slot) return notice(from, Code::unavailable, "this host does not know you", 0);
+    const auto refuse = [&](Code code, const std::string& why) {
+      answer_offer(from, id, message.sequence(), code, why);
+    };
+    if (!owner_.options_.shared_memory)
+      return refuse(Code::unavailable, "shared_memory = false in [host]");
+    const auto* offer = message.offer();
+    MemoryOffer copy;
+    if (!offer || !offer->token() || offer->token()->size() != copy.token.size())
+      return refuse(Code::bad_data, "an offer of memory has a token of 16 bytes");
+    copy.process = offer->process();
+    copy.descriptor = offer->descriptor();
+    copy.bytes = offer->bytes();
+    std::ranges::transform(*offer->token(), copy.token.begin(),
+                           [](std::uint8_t byte) { return std::byte{byte}; });
+    const std::uint64_t most =
+        kMaxSlots * (slot->route->observation_bytes + 2 * base::kSlotGrain * plugin::kMaxSensors);
+    if (auto taken = memories_.offer(id, message.sequence(), copy, most); !taken)
+      refuse(taken.error().code, taken.error().message);
+  }
+
+  void answer_offer(const transport::Peer& to, std::uint32_t robot_id, std::uint64_t sequence,
+                    Code code, const std::string& why) {
+    builder_.Clear();
+    const auto text = builder_.CreateString(why);
+    const auto answer = wire::CreateMemoryAnswer(builder_, static_cast<std::uint16_t>(code), text);
+    wire::FinishMemoryBuffer(builder_, wire::CreateMemory(builder_, robot_id, sequence, 0, answer));
+    [[maybe_unused]] const Status sent =
+        control_.send(to, transport::bytes_of(builder_));  // lost: it says hello again
   }
 
   void on_hello(const transport::Peer& from, const wire::Hello& hello) {
@@ -222,6 +303,7 @@ class IoLoop::Loop {
                         std::to_string((now - found->last_heard) / base::kMillisecond) + " ms ago",
                     0);
     }
+    memories_.release(static_cast<std::uint32_t>(found - slots_.begin()));
     found->peer = from;
     found->has_peer = true;
     found->last_heard = now;
@@ -344,6 +426,8 @@ class IoLoop::Loop {
   IoLoop& owner_;
   transport::Socket control_;
   trunk::TrunkLink link_;
+  MemoryIntake memories_;
+  static_assert(kMaxRobots == MemoryIntake::kMaxRobots);
   transport::Poller poller_;
   flatbuffers::FlatBufferBuilder builder_{64 * 1024};
   std::array<Slot, kMaxRobots> slots_;
@@ -357,7 +441,7 @@ Result<std::unique_ptr<IoLoop>> IoLoop::start(transport::Context& context, const
   if (!control) return control.error();
   auto link = trunk::TrunkLink::open(context, options.trunk, "host", options.max_message_bytes);
   if (!link) return link.error();
-  std::unique_ptr<IoLoop> io(new IoLoop());
+  std::unique_ptr<IoLoop> io(new IoLoop(options));
   io->endpoint_ = control->endpoint();
   // ZeroMQ sockets may move to another thread through a full barrier, which the start of a thread
   // is.

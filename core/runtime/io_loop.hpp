@@ -29,6 +29,7 @@ struct IoOptions {
   std::string control;  ///< endpoint for controllers
   std::string trunk;    ///< endpoint of the trunk process
   std::size_t max_message_bytes = 256 * 1024;
+  bool shared_memory = true;  ///< large readings may come through a controller's memory
 };
 
 /// A robot as the io thread knows it.
@@ -37,7 +38,8 @@ struct Route {
   std::uint64_t body = 0;  ///< as in Welcome
   Robot* actor = nullptr;
   Worker* worker = nullptr;
-  std::vector<std::byte> welcome;  ///< a finished wire::Welcome, ready to be sent
+  std::vector<std::byte> welcome;       ///< a finished wire::Welcome, ready to be sent
+  std::uint64_t observation_bytes = 0;  ///< of all its readings
   base::Nanoseconds silent_after =
       0;  ///< a controller unheard for this long may be replaced by another
 };
@@ -62,6 +64,7 @@ class IoLoop {
   /// Wakes the io thread: there is something in an outbox. [any, rt]
   base::Waker& waker() noexcept { return waker_; }
   const std::string& control_endpoint() const noexcept { return endpoint_; }
+  const IoOptions& options() const noexcept { return options_; }
   /// The trunk spoke within the last second. [any]
   bool trunk_alive() const noexcept { return trunk_alive_.load(std::memory_order_relaxed); }
 
@@ -73,9 +76,10 @@ class IoLoop {
     bool stop = false;
   };
 
-  IoLoop() = default;
+  explicit IoLoop(const IoOptions& options) : options_(options) {}
   Route* ask(Command command);
 
+  const IoOptions options_;
   base::Waker waker_;
   std::mutex asking_;  // one asker at a time
   base::SpscRing<Command> commands_{4};

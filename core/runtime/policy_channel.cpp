@@ -1,8 +1,6 @@
 #include "core/runtime/policy_channel.hpp"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -18,9 +16,8 @@ namespace {
 
 constexpr auto kRelaxed = std::memory_order_relaxed;
 
-Error failed(const char* what) {
-  return {Code::failed, fmt::format("memory shared with a policy's process: {}: {}", what,
-                                    std::generic_category().message(errno))};
+Error failed(const Error& why) {
+  return {why.code, "memory shared with a policy's process: " + why.message};
 }
 
 // Arrays begin on cache lines of their own.
@@ -66,9 +63,8 @@ ChannelSizes channel_sizes(const PolicyShape& shape, const plugin::Embodiment& b
   return sizes;
 }
 
-ChannelView::ChannelView(std::byte* base, const ChannelSizes& sizes)
-    : base_(base),
-      size_(sizes.bytes()),
+ChannelView::ChannelView(base::Mapping mapping, const ChannelSizes& sizes)
+    : mapping_(std::move(mapping)),
       input_(padded(sizeof(ChannelHeader))),
       output_(input_ + padded(input_floats(sizes) * sizeof(float))) {
   std::size_t at = output_ + padded(output_floats(sizes) * sizeof(float));
@@ -80,24 +76,21 @@ ChannelView::ChannelView(std::byte* base, const ChannelSizes& sizes)
   }
 }
 
-ChannelView::~ChannelView() {
-  ::munmap(base_, size_);
-}
-
 Result<std::unique_ptr<ChannelView>> ChannelView::map(int memory, const ChannelSizes& sizes) {
   const std::size_t bytes = sizes.bytes();
   struct stat facts {};
-  if (::fstat(memory, &facts) != 0) return failed("fstat");
+  if (::fstat(memory, &facts) != 0) {
+    return failed(Error{Code::failed, "fstat: " + std::generic_category().message(errno)});
+  }
   if (bytes == 0 || static_cast<std::size_t>(facts.st_size) != bytes) {
     return Error{Code::incompatible,
                  fmt::format("memory shared with a policy's process has {} bytes, this end expects "
                              "{}",
                              facts.st_size, bytes)};
   }
-  // Populated now: a page fault in a tick would cost it microseconds.
-  void* base = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, memory, 0);
-  if (base == MAP_FAILED) return failed("mmap");
-  return std::unique_ptr<ChannelView>(new ChannelView(static_cast<std::byte*>(base), sizes));
+  auto mapping = base::Mapping::map(memory, bytes, base::Mapping::Access::write);
+  if (!mapping) return failed(mapping.error());
+  return std::unique_ptr<ChannelView>(new ChannelView(std::move(*mapping), sizes));
 }
 
 // The host's end.
@@ -113,9 +106,7 @@ Result<std::unique_ptr<HostEnd>> HostEnd::open(int memory, int job, ChannelSizes
                                           "the {} MB that a process of its own may share",
                                           kMaxChannelBytes >> 20)};
   }
-  if (::ftruncate(memory, static_cast<off_t>(bytes)) != 0) return failed("ftruncate");
-  if (::fcntl(memory, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0)
-    return failed("sealing it");
+  if (auto sealed = base::seal_memory(memory, bytes); !sealed) return failed(sealed.error());
   auto view = ChannelView::map(memory, sizes);
   if (!view) return view.error();
   return std::unique_ptr<HostEnd>(

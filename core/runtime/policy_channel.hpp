@@ -12,6 +12,7 @@
 #include "cambium/result.hpp"
 #include "cambium/state.hpp"
 #include "core/base/clock.hpp"
+#include "core/base/sealed_memory.hpp"
 #include "core/plugin/embodiment.hpp"
 #include "core/runtime/policy.hpp"
 
@@ -68,21 +69,21 @@ class ChannelView {
  public:
   /// Maps `memory`, which must have exactly sizes.bytes(). [setup]
   static Result<std::unique_ptr<ChannelView>> map(int memory, const ChannelSizes& sizes);
-  ~ChannelView();
-  ChannelView(const ChannelView&) = delete;
-  ChannelView& operator=(const ChannelView&) = delete;
 
-  ChannelHeader& header() const noexcept { return *reinterpret_cast<ChannelHeader*>(base_); }
-  float* input() const noexcept { return reinterpret_cast<float*>(base_ + input_); }
-  float* output() const noexcept { return reinterpret_cast<float*>(base_ + output_); }
-  std::byte* state_to_child(std::size_t part) const noexcept { return base_ + to_child_[part]; }
-  std::byte* state_from_child(std::size_t part) const noexcept { return base_ + from_child_[part]; }
+  ChannelHeader& header() const noexcept { return *reinterpret_cast<ChannelHeader*>(base()); }
+  float* input() const noexcept { return reinterpret_cast<float*>(base() + input_); }
+  float* output() const noexcept { return reinterpret_cast<float*>(base() + output_); }
+  std::byte* state_to_child(std::size_t part) const noexcept { return base() + to_child_[part]; }
+  std::byte* state_from_child(std::size_t part) const noexcept {
+    return base() + from_child_[part];
+  }
 
  private:
-  ChannelView(std::byte* base, const ChannelSizes& sizes);
+  ChannelView(base::Mapping mapping, const ChannelSizes& sizes);
+  std::byte* base() const noexcept { return mapping_.data(); }
 
-  std::byte* base_;
-  std::size_t size_, input_, output_;
+  base::Mapping mapping_;
+  std::size_t input_, output_;
   std::vector<std::size_t> to_child_, from_child_;
 };
 

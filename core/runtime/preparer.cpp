@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "cambium/client.hpp"
 #include "core/base/sha256.hpp"
 #include "core/plugin/plugin_library.hpp"
 #include "core/runtime/isolated_policy.hpp"
@@ -21,6 +22,7 @@ namespace cambium::runtime {
 namespace {
 
 constexpr base::Nanoseconds kTrunkTimeout = base::kSecond;
+constexpr base::Nanoseconds kLoadTimeout = 60 * base::kSecond;
 constexpr base::Nanoseconds kPolicyTimeout = 5 * base::kSecond;
 
 GatePolicy gate_policy(config::GatePolicy policy) {
@@ -91,25 +93,28 @@ struct Preparer::Made {
   std::unique_ptr<Policy> policy;
 };
 
-Result<Prepared> Preparer::prepare(const config::RobotConfig& wanted, Worker& worker,
-                                   Robot& robot) const {
+Result<Prepared> Preparer::prepare(const config::RobotConfig& wanted, Worker& worker, Robot& robot,
+                                   const Ground& ground) const {
   const auto refuse = [&](const Error& error) {
     return Error{error.code, "robot '" + wanted.name + "': " + error.message};
   };
   std::string files = files_of(wanted);
-  auto made = wanted.isolation.enabled ? make_elsewhere(wanted, worker) : make_here(wanted);
+  auto made =
+      wanted.isolation.enabled ? make_elsewhere(wanted, worker, ground) : make_here(wanted, ground);
   if (!made) return refuse(made.error());
   made->parts.files = std::move(files);
+  made->parts.stock = ground.stock;
   auto generation = make_generation(wanted, *made);
   if (!generation) return refuse(generation.error());
-  auto warm = warm_up(**generation, made->parts.body, worker, robot);
+  auto warm = warm_up(**generation, made->parts.body, worker, robot, ground);
   if (!warm) return refuse(warm.error());
   return Prepared{.parts = std::move(made->parts),
                   .generation = std::move(*generation),
                   .warm_up = std::move(*warm)};
 }
 
-Result<Preparer::Made> Preparer::make_here(const config::RobotConfig& wanted) const {
+Result<Preparer::Made> Preparer::make_here(const config::RobotConfig& wanted,
+                                           const Ground& ground) const {
   const plugin::OpenOptions options{.run_dir = config_.host.run_dir / "plugins"};
   auto library = plugin::open_library(wanted.plugin, options);
   if (!library) return library.error();
@@ -126,7 +131,7 @@ Result<Preparer::Made> Preparer::make_here(const config::RobotConfig& wanted) co
 
   Made made;
   if (!wanted.bundle.empty()) {
-    if (stock_ == nullptr) {
+    if (!ground.stock) {
       return Error{Code::incompatible, "a bundle needs the stock it was made for, and '" +
                                            config_.trunk.stock.string() +
                                            "' is not there: set 'stock' in [trunk]"};
@@ -134,7 +139,7 @@ Result<Preparer::Made> Preparer::make_here(const config::RobotConfig& wanted) co
     auto bundle = nn::Bundle::open(wanted.bundle);
     if (!bundle) return bundle.error();
     auto policy = LocalPolicy::make({.embodiment = *body,
-                                     .stock = *stock_,
+                                     .stock = *ground.stock,
                                      .bundle = *bundle,
                                      .stem_library = *stems,
                                      .head_library = *heads,
@@ -154,22 +159,22 @@ Result<Preparer::Made> Preparer::make_here(const config::RobotConfig& wanted) co
 }
 
 Result<Preparer::Made> Preparer::make_elsewhere(const config::RobotConfig& wanted,
-                                                const Worker& worker) const {
-  auto parts =
-      isolate({.program = program_,
-               .source = {.plugin = wanted.plugin,
-                          .stem_plugin = wanted.stem_plugin,
-                          .head_plugin = wanted.head_plugin,
-                          .embodiment = wanted.embodiment,
-                          .head = wanted.head,
-                          .bundle = wanted.bundle,
-                          .stock = config_.trunk.stock,
-                          .stock_identity = stock_ ? stock_->identity() : nn::StockIdentity(),
-                          .run_dir = config_.host.run_dir / "plugins",
-                          .memory_mb = wanted.isolation.memory_mb},
-               .wake = worker.wake_descriptor(),
-               .answer_within = wanted.isolation.answer_within.count() * base::kMillisecond,
-               .max_floats = std::uint64_t{config_.host.max_message_kb} * 1024 / sizeof(float)});
+                                                const Worker& worker, const Ground& ground) const {
+  auto parts = isolate(
+      {.program = program_,
+       .source = {.plugin = wanted.plugin,
+                  .stem_plugin = wanted.stem_plugin,
+                  .head_plugin = wanted.head_plugin,
+                  .embodiment = wanted.embodiment,
+                  .head = wanted.head,
+                  .bundle = wanted.bundle,
+                  .stock = ground.stock ? ground.stock->file().path() : config_.trunk.stock,
+                  .stock_identity = ground.stock ? ground.stock->identity() : nn::StockIdentity(),
+                  .run_dir = config_.host.run_dir / "plugins",
+                  .memory_mb = wanted.isolation.memory_mb},
+       .wake = worker.wake_descriptor(),
+       .answer_within = wanted.isolation.answer_within.count() * base::kMillisecond,
+       .max_floats = std::uint64_t{config_.host.max_message_kb} * 1024 / sizeof(float)});
   if (!parts) return parts.error();
   Made made;
   made.policy = std::move(parts->policy);
@@ -200,8 +205,12 @@ Result<std::unique_ptr<Generation>> Preparer::make_generation(const config::Robo
   }
   const PolicyShape shape = made.policy ? made.policy->shape() : PolicyShape{};
   const auto sizes = body.sensor_sizes();
+  // Large readings need no room in a message if they may come through shared memory.
   std::uint64_t observed = 0;
-  for (const auto size : sizes) observed += size;
+  for (const std::uint64_t size : sizes) {
+    if (!config_.host.shared_memory || size * sizeof(float) < ClientOptions::kShareFrom)
+      observed += size;
+  }
   const std::uint64_t needed = std::max(
       {observed, std::uint64_t{body.dof()}, std::uint64_t{shape.tokens} * shape.width,
        std::uint64_t{shape.features} * shape.width, std::uint64_t{shape.horizon} * shape.dof});
@@ -246,7 +255,7 @@ Result<std::unique_ptr<Generation>> Preparer::make_generation(const config::Robo
 // Runs the new generation once on what the robot really saw last, through the real trunk if it is
 // there: code that was never run is not let near the robot, and caches are warm at the commit.
 Result<std::string> Preparer::warm_up(Generation& next, const plugin::Embodiment& body,
-                                      Worker& worker, Robot& robot) const {
+                                      Worker& worker, Robot& robot, const Ground& ground) const {
   Policy* const policy = next.inference.policy();
   if (policy == nullptr) return std::string("no bundle: the robot holds");
   const auto& shape = policy->shape();
@@ -266,27 +275,8 @@ Result<std::string> Preparer::warm_up(Generation& next, const plugin::Embodiment
     return Error{encoded.code(), "warm-up: stem " + std::to_string(encoded.detail()) +
                                      " failed on " + seen + ": " + to_string(encoded.code())};
   }
-  std::string with = "the trunk";
-  const auto answer = trunk::ask_once(context_, config_.trunk.endpoint,
-                                      {.request = 1,
-                                       .generation = 0,
-                                       .robot_id = 0,
-                                       .trunk = shape.trunk,
-                                       .deadline_us = 0,
-                                       .pooling = shape.pooling,
-                                       .pooled = shape.features,
-                                       .count = shape.tokens,
-                                       .width = shape.width,
-                                       .values = tokens},
-                                      features, trunk_alive_() ? kTrunkTimeout : 0);
-  if (!answer) {
-    with = "zero features, the trunk is not there";
-  } else if (answer->code == Code::incompatible) {
-    return Error{Code::incompatible,
-                 "warm-up: the running trunk is not the one that the bundle was made for"};
-  } else if (answer->code != Code::ok) {
-    with = std::string("zero features, the trunk said ") + to_string(answer->code);
-  }
+  const auto with = ask_trunk(shape, tokens, features, ground);
+  if (!with) return with.error();
   const Status decoded =
       finish(*policy, policy->decode({features.data(), shape.features, shape.width}, chunk), chunk);
   if (!decoded.ok()) {
@@ -295,7 +285,49 @@ Result<std::string> Preparer::warm_up(Generation& next, const plugin::Embodiment
   }
   // What it remembers begins with the robot, not with this rehearsal.
   [[maybe_unused]] const StateReport restored = policy->restore(fresh);
-  return seen + " and " + with;
+  return seen + " and " + *with;
+}
+
+// Fills the features; says with what.
+Result<std::string> Preparer::ask_trunk(const PolicyShape& shape, std::span<const float> tokens,
+                                        std::span<float> features, const Ground& ground) const {
+  const auto ask = [&] {
+    return trunk::ask_once(context_, config_.trunk.endpoint,
+                           {.request = 1,
+                            .generation = 0,
+                            .robot_id = 0,
+                            .trunk = shape.trunk,
+                            .deadline_us = 0,
+                            .pooling = shape.pooling,
+                            .pooled = shape.features,
+                            .count = shape.tokens,
+                            .width = shape.width,
+                            .values = tokens},
+                           features, trunk_alive_() ? kTrunkTimeout : 0);
+  };
+  const std::string other =
+      "warm-up: the running trunk is not the one that the bundle was made for";
+  auto answer = ask();
+  if (answer && answer->code == Code::incompatible && ground.stock) {
+    // The bundle fits our stock, so it is the trunk that has another: it may have been started
+    // anew since, or other hosts have gone over to another one.
+    const auto loaded =
+        trunk::load_stock(context_, config_.trunk.endpoint, ground.stock->file().path(),
+                          &shape.trunk, kLoadTimeout, give_up_);
+    if (!loaded)
+      return Error{Code::incompatible, other + ", and does not load it: " + loaded.error().message};
+    answer = ask();
+  }
+  if (answer && answer->code == Code::incompatible) return Error{Code::incompatible, other};
+  std::string instead;
+  if (!answer)
+    instead = "the trunk is not there";
+  else if (answer->code != Code::ok)
+    instead = std::string("the trunk said ") + to_string(answer->code);
+  if (instead.empty()) return std::string("the trunk");
+  if (ground.needs_trunk) return Error{Code::unavailable, "warm-up: " + instead};
+  std::ranges::fill(features, 0.0F);
+  return "zero features, " + instead;
 }
 
 }  // namespace cambium::runtime

@@ -4,13 +4,16 @@
 
 #include <filesystem>
 #include <functional>
+#include <memory>
 #include <optional>
+#include <span>
 #include <string>
 
 #include "cambium/result.hpp"
 #include "core/config/config.hpp"
 #include "core/nn/stock.hpp"
 #include "core/runtime/installed.hpp"
+#include "core/runtime/policy.hpp"
 #include "core/transport/socket.hpp"
 
 namespace cambium::runtime {
@@ -18,37 +21,47 @@ namespace cambium::runtime {
 class Robot;
 class Worker;
 
+/// What a generation is made on.
+struct Ground {
+  std::shared_ptr<const nn::Stock> stock;  ///< null: only robots without a bundle
+  bool needs_trunk = false;                ///< refuse, rather than warm up without the trunk
+};
+
 /// Threads    prepare() may run on several set-up threads at once.
 class Preparer {
  public:
-  /// Borrows the first three. `stock` null: only robots without a bundle. program: the `cambium`
-  /// that runs isolated robots. trunk_alive: whether to ask it. [setup]
-  Preparer(const config::Config& config, transport::Context& context, const nn::Stock* stock,
-           std::filesystem::path program, std::function<bool()> trunk_alive)
+  /// Borrows the first two. program: the `cambium` that runs isolated robots. trunk_alive: whether
+  /// to ask it. give_up: the host ends. [setup]
+  Preparer(const config::Config& config, transport::Context& context, std::filesystem::path program,
+           std::function<bool()> trunk_alive, std::function<bool()> give_up)
       : config_(config),
         context_(context),
-        stock_(stock),
         program_(std::move(program)),
-        trunk_alive_(std::move(trunk_alive)) {}
+        trunk_alive_(std::move(trunk_alive)),
+        give_up_(std::move(give_up)) {}
 
   /// `robot` on `worker`: if it has a generation already, the new one is tried on its last real
-  /// observations. The sentence of an error names the robot. [setup]
-  Result<Prepared> prepare(const config::RobotConfig& wanted, Worker& worker, Robot& robot) const;
+  /// observations. A trunk that does not serve the stock is asked to load it. The sentence of an
+  /// error names the robot. [setup]
+  Result<Prepared> prepare(const config::RobotConfig& wanted, Worker& worker, Robot& robot,
+                           const Ground& ground) const;
 
  private:
   struct Made;
-  Result<Made> make_here(const config::RobotConfig& wanted) const;
-  Result<Made> make_elsewhere(const config::RobotConfig& wanted, const Worker& worker) const;
+  Result<Made> make_here(const config::RobotConfig& wanted, const Ground& ground) const;
+  Result<Made> make_elsewhere(const config::RobotConfig& wanted, const Worker& worker,
+                              const Ground& ground) const;
   Result<std::unique_ptr<Generation>> make_generation(const config::RobotConfig& wanted,
                                                       Made& made) const;
   Result<std::string> warm_up(Generation& next, const plugin::Embodiment& body, Worker& worker,
-                              Robot& robot) const;
+                              Robot& robot, const Ground& ground) const;
+  Result<std::string> ask_trunk(const PolicyShape& shape, std::span<const float> tokens,
+                                std::span<float> features, const Ground& ground) const;
 
   const config::Config& config_;
   transport::Context& context_;
-  const nn::Stock* stock_;
   std::filesystem::path program_;
-  std::function<bool()> trunk_alive_;
+  std::function<bool()> trunk_alive_, give_up_;
 };
 
 }  // namespace cambium::runtime

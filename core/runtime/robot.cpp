@@ -38,6 +38,7 @@ bool Robot::answer() noexcept {
 }
 
 void Robot::handle_messages() noexcept {
+  take_memory();
   // Observations first: a controller waits for each; features only refill the chunk.
   while (ObservationFrame* frame = mailbox_.observations.front()) {
     handle_observation(*frame);
@@ -55,6 +56,7 @@ void Robot::handle_messages() noexcept {
 
 void Robot::handle_observation(const ObservationFrame& frame) noexcept {
   bool finite = true;
+  take_memory();  // what the frame speaks of was there before it
   if (!accept(frame, finite)) {
     count(counters_.refused);
     return;
@@ -63,8 +65,8 @@ void Robot::handle_observation(const ObservationFrame& frame) noexcept {
   keep_time(frame, finite);
   if (frame.episode_start) start_again(frame);
   if (finite) {
-    now.window.push(frame.values.get());
-    if (comparison_) other_->window.push(frame.values.get());
+    now.window.keep();
+    if (comparison_) other_->window.push_newest_of(now.window);
     const auto position = now.window.newest(now.position_sensor);
     std::copy(position.begin(), position.end(), now.safe_position.begin());
   }
@@ -109,9 +111,7 @@ void Robot::keep_time(const ObservationFrame& frame, bool finite) noexcept {
   if (first || !finite || (gap <= ticks * now.period && !frame.episode_start)) return;
   now.lockstep.observed = 0;
   if (gap > base::kSecond) return now.gate.rest();  // it has stopped, or was moved by hand
-  std::size_t at = 0;
-  for (std::size_t i = 0; i < now.position_sensor; ++i) at += frame.sizes[i];
-  now.gate.start_from(now.safe_position, {frame.values.get() + at, now.dof},
+  now.gate.start_from(now.safe_position, now.window.staged(now.position_sensor),
                       static_cast<double>(gap) * 1e-9);
 }
 
@@ -119,6 +119,7 @@ void Robot::start_again(const ObservationFrame& frame) noexcept {
   Generation& now = *current_;
   if (comparison_) other_->window.clear();
   now.window.clear();
+  thought_.open = false;  // of an observation that is forgotten, and perhaps no other comes
   now.player.clear();
   now.ladder.reset();
   now.gate.release();
@@ -150,7 +151,6 @@ bool Robot::accept(const ObservationFrame& frame, bool& finite) noexcept {
     notice(frame.sequence, Code::bad_data, text);
     return false;
   }
-  std::size_t total = 0;
   for (std::size_t i = 0; i < sizes.size(); ++i) {
     if (frame.sizes[i] != sizes[i]) {
       std::snprintf(text, sizeof text, "robot '%s': reading %zu has %u numbers, its sensor has %u",
@@ -158,11 +158,56 @@ bool Robot::accept(const ObservationFrame& frame, bool& finite) noexcept {
       notice(frame.sequence, Code::bad_data, text);
       return false;
     }
-    total += sizes[i];
   }
-  finite = std::all_of(frame.values.get(), frame.values.get() + total,
-                       [](float x) { return std::isfinite(x); });
+  return take_readings(frame, finite);
+}
+
+// Copies all readings beside the window, where they can still be refused.
+bool Robot::take_readings(const ObservationFrame& frame, bool& finite) noexcept {
+  ObservationWindow& window = current_->window;
+  const float* values = frame.values.get();
+  finite = true;
+  window.stage();
+  for (std::size_t i = 0; i < frame.reading_count; ++i) {
+    const auto to = window.staged(i);
+    bool numbers = true;
+    if (!frame.is_shared(i)) {
+      std::copy_n(values, to.size(), to.begin());
+      numbers = std::all_of(to.begin(), to.end(), [](float x) { return std::isfinite(x); });
+      values += to.size();
+    } else if (const Status read = memory_ && memory_->number == frame.memory
+                                       ? memory_->read(frame.places[i], to, numbers)
+                                       : Status(Code::stale);
+               !read.ok()) {
+      const bool stale = read.code() == Code::stale;
+      if (stale) count(counters_.overwritten);
+      char text[sizeof(OutFrame::text)];
+      std::snprintf(text, sizeof text,
+                    stale ? "robot '%s': reading %zu was overwritten before the host came to it"
+                          : "robot '%s': reading %zu lies nowhere in the controller's memory",
+                    name_.c_str(), i);
+      notice(frame.sequence, read.code(), text);
+      return false;
+    }
+    finite = finite && numbers;
+  }
   return true;
+}
+
+// What was read until now goes to the io thread, which lets go of it elsewhere.
+void Robot::take_memory() noexcept {
+  while (auto* next = mailbox_.memory.front()) {
+    if (memory_) {
+      auto* spent = mailbox_.spent.loan();
+      if (!spent) return;
+      *spent = std::move(memory_);
+      mailbox_.spent.publish();
+      if (!answering_) io_.wake();
+    }
+    memory_ = std::move(*next);
+    mailbox_.memory.pop();
+    counters_.shared_bytes.store(memory_ ? memory_->bytes() : 0, std::memory_order_relaxed);
+  }
 }
 
 void Robot::act(const ObservationFrame& frame, bool finite) noexcept {

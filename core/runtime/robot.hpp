@@ -24,9 +24,12 @@ struct RobotCounters {
   std::atomic<std::uint64_t> unanswered{0};    ///< ticks without an action: the outbox was full
   std::atomic<std::uint64_t> limited{0};       ///< of these, changed by the gate
   std::atomic<std::uint64_t> refused{0};       ///< observations refused
-  std::atomic<std::uint64_t> requests{0};      ///< token sets sent to the trunk
-  std::atomic<std::uint64_t> chunks{0};        ///< chunks taken into use
-  std::atomic<std::uint64_t> late_chunks{0};   ///< chunks of which no row was left to play
+  std::atomic<std::uint64_t> overwritten{0};   ///< of these, shared readings that changed too early
+  std::atomic<std::uint64_t> shared_bytes{
+      0};                                     ///< of memory in which the controller leaves readings
+  std::atomic<std::uint64_t> requests{0};     ///< token sets sent to the trunk
+  std::atomic<std::uint64_t> chunks{0};       ///< chunks taken into use
+  std::atomic<std::uint64_t> late_chunks{0};  ///< chunks of which no row was left to play
   std::atomic<std::uint64_t> generation{0};
   std::atomic<Drive> drive{Drive::waiting};
   std::atomic<Code> reason{Code::ok};
@@ -97,6 +100,8 @@ class Robot {
   void handle_observation(const ObservationFrame& frame) noexcept;
   void handle_features(const FeaturesFrame& frame) noexcept;
   bool accept(const ObservationFrame& frame, bool& finite) noexcept;
+  bool take_readings(const ObservationFrame& frame, bool& finite) noexcept;
+  void take_memory() noexcept;
   void start_again(const ObservationFrame& frame) noexcept;
   void keep_time(const ObservationFrame& frame, bool finite) noexcept;
   void act(const ObservationFrame& frame, bool finite) noexcept;
@@ -120,6 +125,7 @@ class Robot {
   base::Waker& io_;
   Mailbox mailbox_;
   RobotCounters counters_;
+  std::unique_ptr<FrameMemory> memory_;  ///< of the controller; null: readings come as numbers
   std::unique_ptr<Generation> current_;
   std::unique_ptr<Generation> other_;  ///< the shadow, or while on probation the one to come back
   Comparison* comparison_ = nullptr;   ///< there is a shadow

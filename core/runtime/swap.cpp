@@ -35,6 +35,7 @@ config::RobotConfig changed(config::RobotConfig config, const SwapRequest& reque
 
 // Told by contents, not by paths: a rebuilt library keeps its name.
 std::string kind_of(const Installed& old, const Installed& next) {
+  if (old.stock && next.stock && old.stock->trunk_id() != next.stock->trunk_id()) return "trunk";
   if (!plugin::same_body(old.body, next.body)) return "embodiment";
   if (old.plugin_sha != next.plugin_sha) return "plugin";
   if (old.stem_sha != next.stem_sha) return "stem";
@@ -70,7 +71,8 @@ Swap::Swap(RobotSlot& slot, const Means& means, const SwapRequest& request)
   const auto& defaults = slot.now.config.swap;
   plan_ = {.shadow = request.shadow.value_or(defaults.shadow),
            .probation = request.probation.value_or(defaults.probation),
-           .dry_run = request.dry_run};
+           .dry_run = request.dry_run,
+           .together = means.pact != nullptr};
   shadow_bound_ = request.shadow_bound.value_or(defaults.shadow_bound);
   report_.robot = slot.robot->name();
   report_.from = report_.generation =
@@ -79,7 +81,7 @@ Swap::Swap(RobotSlot& slot, const Means& means, const SwapRequest& request)
 
 SwapReport Swap::run() {
   const base::Nanoseconds began = base::monotonic_ns();
-  report_.trunk_id_before = means_.trunk_id();
+  report_.trunk_id_before = trunk_id();
   while (!is_end(stage_)) {
     {
       const std::lock_guard lock(slot_.table);
@@ -88,7 +90,7 @@ SwapReport Swap::run() {
     stage_ = next(stage_, step(), plan_);
   }
   report_.end = stage_;
-  report_.trunk_id_after = means_.trunk_id();
+  report_.trunk_id_after = trunk_id();
   report_.total_ms = milliseconds_since(began);
   report_.time_s = std::chrono::duration_cast<std::chrono::seconds>(
                        std::chrono::system_clock::now().time_since_epoch())
@@ -118,6 +120,14 @@ SwapReport Swap::back(RobotSlot& slot, const Means& means) {
     swap.fail(Code::unavailable,
               fmt::format("robot '{}' has no generation to go back to", slot.robot->name()));
     swap.stage_ = SwapStage::refused;
+  } else if (!swap.serves(*slot.previous)) {
+    swap.fail(Code::incompatible,
+              fmt::format("robot '{}': the generation before was made for trunk {}, which the "
+                          "running trunk does not serve any more; `cambium trunk-swap '{}'` brings "
+                          "both back",
+                          slot.robot->name(), slot.previous->parts.stock->trunk_id().substr(0, 16),
+                          slot.previous->parts.stock->file().path().string()));
+    swap.stage_ = SwapStage::refused;
   } else {
     swap.next_ = std::exchange(slot.previous, std::nullopt);
     swap.report_.warm_up = "it has acted before";
@@ -139,13 +149,13 @@ SwapReport Swap::again(RobotSlot& slot, const Means& means, const std::string& o
 bool Swap::step() {
   switch (stage_) {
     case SwapStage::prepare:
-      return prepare();
+      return agree(prepare(), "refused");
     case SwapStage::shadow:
       return shadow();
     case SwapStage::commit:
       return commit();
     case SwapStage::probation:
-      return prove();
+      return agree(plan_.probation == 0 || prove(), "taken back");
     case SwapStage::rollback:
       roll_back();
       return true;
@@ -157,6 +167,32 @@ bool Swap::step() {
   }
 }
 
+// Of those that the trunk serves, the one that the robot uses.
+std::string Swap::trunk_id() const {
+  const auto trunk = means_.trunk();
+  if (!trunk) return "";
+  const std::string ours = slot_.now.stock ? slot_.now.stock->trunk_id() : "";
+  return trunk->serves(base::from_hex(ours)) ? ours : base::to_hex(trunk->id);
+}
+
+// A trunk that is not there may come back with it; one that serves others has let it go.
+bool Swap::serves(const Prepared& generation) const {
+  const auto& stock = generation.parts.stock;
+  if (!generation.generation->inference.policy() || !stock ||
+      (slot_.now.stock && stock->trunk_id() == slot_.now.stock->trunk_id()))
+    return true;
+  const auto trunk = means_.trunk();
+  return !trunk || trunk->serves(base::from_hex(stock->trunk_id()));
+}
+
+// Waits for those that change together with this robot.
+bool Swap::agree(bool well, const char* otherwise) {
+  if (means_.pact == nullptr || means_.pact->agree(well) || !well) return well;
+  report_.with_others = true;
+  return fail(Code::incompatible,
+              fmt::format("robot '{}': {} with the others", report_.robot, otherwise));
+}
+
 bool Swap::fail(Code code, std::string reason) {
   report_.code = code;
   report_.reason = std::move(reason);
@@ -165,7 +201,7 @@ bool Swap::fail(Code code, std::string reason) {
 
 bool Swap::prepare() {
   const base::Nanoseconds began = base::monotonic_ns();
-  auto prepared = means_.preparer.prepare(wanted_, *slot_.worker, *slot_.robot);
+  auto prepared = means_.preparer.prepare(wanted_, *slot_.worker, *slot_.robot, means_.ground);
   report_.prepare_ms = milliseconds_since(began);
   if (!prepared) return fail(prepared.error().code, prepared.error().message);
   if (report_.kind.empty()) report_.kind = kind_of(slot_.now, prepared->parts);
@@ -199,7 +235,9 @@ Trial::State Swap::wait_for_trial(std::uint32_t ticks) {
     const base::Nanoseconds heard =
         slot_.robot->counters().last_heard.load(std::memory_order_relaxed);
     const bool silent = now - std::max(heard, began) > silent_after;
-    if (state != Trial::State::running || silent || now > until || means_.give_up()) return state;
+    const bool in_vain = means_.pact != nullptr && means_.pact->failed();
+    if (state != Trial::State::running || silent || in_vain || now > until || means_.give_up())
+      return state;
     std::this_thread::sleep_for(kLook);
   }
 }
@@ -284,6 +322,7 @@ bool Swap::prove() {
   report_.proved = plan_.probation - trial.ticks_left.load(std::memory_order_relaxed);
   // It may have failed between the last look and the end.
   if (state == Trial::State::failed || trial.code != Code::ok) {
+    went_back_ = true;
     return fail(trial.code, fmt::format("robot '{}': taken back after {} ticks: {}", report_.robot,
                                         report_.proved, static_cast<const char*>(trial.what)));
   }
@@ -297,9 +336,10 @@ bool Swap::prove() {
   return true;
 }
 
-// The robot has long gone back by itself; what is left is to tell controllers and to keep the
-// books.
+// A robot whose own generation failed has long gone back by itself; what is left is to tell
+// controllers and to keep the books.
 void Swap::roll_back() {
+  if (!went_back_) act_again();
   {
     const std::lock_guard lock(slot_.table);
     std::swap(slot_.now, old_->parts);
@@ -308,6 +348,14 @@ void Swap::roll_back() {
   announce(slot_.now, current->number, current->body);
   report_.generation = current->number;
   old_.reset();  // the one that failed
+}
+
+// Nothing is wrong with this robot's new generation, but it may not stay without the others.
+void Swap::act_again() {
+  old_->generation->asked_for = false;
+  CommitReport done;
+  old_->generation =
+      slot_.worker->commit(*slot_.robot, std::move(old_->generation), {.ticks = 0}, done);
 }
 
 // Kept for a rollback; the one before it goes now, on this thread.
@@ -320,14 +368,16 @@ void Swap::announce(const Installed& parts, std::uint64_t number, std::uint64_t 
   auto& robot = *slot_.robot;
   means_.io.set_route(
       robot.id(),
-      std::make_unique<Route>(Route{
-          .robot = robot.name(),
-          .embodiment = parts.body.name,
-          .body = body,
-          .actor = &robot,
-          .worker = slot_.worker,
-          .welcome = welcome(robot.id(), robot.name(), parts.body, number, body, parts.horizon),
-          .silent_after = parts.config.observation_timeout.count() * base::kMillisecond}));
+      std::make_unique<Route>(
+          Route{.robot = robot.name(),
+                .embodiment = parts.body.name,
+                .body = body,
+                .actor = &robot,
+                .worker = slot_.worker,
+                .welcome = welcome(robot.id(), robot.name(), parts.body, number, body,
+                                   parts.horizon, means_.io.options()),
+                .observation_bytes = sizeof(float) * parts.body.observation_size(),
+                .silent_after = parts.config.observation_timeout.count() * base::kMillisecond}));
 }
 
 }  // namespace cambium::runtime

@@ -16,10 +16,12 @@
 #include "core/runtime/comparison.hpp"
 #include "core/runtime/installed.hpp"
 #include "core/runtime/io_loop.hpp"
+#include "core/runtime/pact.hpp"
 #include "core/runtime/preparer.hpp"
 #include "core/runtime/robot.hpp"
 #include "core/runtime/swap_stage.hpp"
 #include "core/runtime/worker.hpp"
+#include "core/trunk/link.hpp"
 
 namespace cambium::runtime {
 
@@ -46,7 +48,8 @@ struct JointDifference {
 /// What a swap did, or why it did not.
 struct SwapReport {
   std::string robot;
-  std::string kind;  ///< "embodiment", "plugin", "stem", "head", "weights", "rollback", "restart",
+  std::string kind;  ///< "trunk", "embodiment", "plugin", "stem", "head", "weights", "rollback",
+                     ///< "restart",
                      ///< or "reload" if the files were read again and nothing has changed
   SwapStage end = SwapStage::refused;
   Code code = Code::ok;  ///< ok: the new generation acts, or would
@@ -62,6 +65,8 @@ struct SwapReport {
   std::uint64_t shadow_rows = 0;             ///< actions that were compared
   std::vector<JointDifference> differences;  ///< of a shadow
   std::uint32_t probation = 0, proved = 0;   ///< ticks asked for and stood
+  bool with_others =
+      false;  ///< nothing was wrong with it, but with a robot it changes together with
 
   bool ok() const noexcept { return code == Code::ok; }
 };
@@ -92,8 +97,11 @@ class Swap {
   struct Means {
     const Preparer& preparer;
     IoLoop& io;
-    std::function<std::string()> trunk_id;
+    Ground ground;  ///< what new generations are made on
+    /// What the running trunk serves; nothing: it is not there.
+    std::function<std::optional<trunk::TrunkInfo>()> trunk;
     std::function<bool()> give_up;  ///< the host ends: nothing is waited for any more
+    Pact* pact = nullptr;           ///< with whom this robot changes together; null: it is alone
   };
 
   Swap(RobotSlot& slot, const Means& means, const SwapRequest& request);
@@ -118,6 +126,10 @@ class Swap {
   void retire();
   bool judge(const Comparison& comparison);
   bool fail(Code code, std::string reason);
+  bool agree(bool well, const char* otherwise);
+  void act_again();
+  std::string trunk_id() const;
+  bool serves(const Prepared& generation) const;
   Trial::State wait_for_trial(std::uint32_t ticks);
   void announce(const Installed& parts, std::uint64_t number, std::uint64_t body);
 
@@ -126,7 +138,8 @@ class Swap {
   config::RobotConfig wanted_;
   SwapPlan plan_;
   double shadow_bound_ = 0;
-  bool keep_old_ = true;  // for a rollback
+  bool keep_old_ = true;    // for a rollback
+  bool went_back_ = false;  // the robot has brought the old one back by itself
   SwapStage stage_ = SwapStage::prepare;
   SwapReport report_;
   std::optional<Prepared> next_;  // until it acts

@@ -10,6 +10,7 @@ struct SwapPlan {
   std::uint32_t shadow = 0;     ///< beside the old generation; 0: none
   std::uint32_t probation = 0;  ///< in its place, with the old one at hand; 0: none
   bool dry_run = false;         ///< ends before anything moves
+  bool together = false;        ///< with others: those without a probation wait for those with one
 };
 
 enum class SwapStage : std::uint8_t {
@@ -42,7 +43,7 @@ constexpr SwapStage next(SwapStage stage, bool well, const SwapPlan& plan) noexc
       if (!well) return SwapStage::refused;
       return plan.dry_run ? SwapStage::rehearsed : SwapStage::commit;
     case SwapStage::commit:
-      return plan.probation != 0 ? SwapStage::probation : SwapStage::retire;
+      return plan.probation != 0 || plan.together ? SwapStage::probation : SwapStage::retire;
     case SwapStage::probation:
       return well ? SwapStage::retire : SwapStage::rollback;
     case SwapStage::rollback:

@@ -7,7 +7,8 @@ namespace cambium::runtime {
 
 std::vector<std::byte> welcome(std::uint32_t robot_id, const std::string& robot,
                                const plugin::Embodiment& body, std::uint64_t generation,
-                               std::uint64_t body_number, std::uint32_t horizon) {
+                               std::uint64_t body_number, std::uint32_t horizon,
+                               const IoOptions& io) {
   flatbuffers::FlatBufferBuilder builder;
   std::vector<flatbuffers::Offset<wire::Joint>> joints;
   for (const auto& joint : body.joints) {
@@ -29,7 +30,8 @@ std::vector<std::byte> welcome(std::uint32_t robot_id, const std::string& robot,
   wire::FinishWelcomeBuffer(
       builder, wire::CreateWelcome(builder, robot_id, name, embodiment, generation, body_number,
                                    all_joints, all_sensors, static_cast<std::uint32_t>(body.action),
-                                   body.control_hz, horizon));
+                                   body.control_hz, horizon, io.shared_memory,
+                                   static_cast<std::uint32_t>(io.max_message_bytes)));
   const auto bytes = transport::bytes_of(builder);
   return {bytes.begin(), bytes.end()};
 }

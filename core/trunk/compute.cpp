@@ -1,12 +1,15 @@
 #include "core/trunk/compute.hpp"
 
-#include <vector>
+#include "core/trunk/warm_up.hpp"
 
 namespace cambium::trunk {
 
-Compute::Compute(TrunkModel& model, std::uint32_t warm_up_rows, base::Waker& done)
-    : model_(model), done_waker_(done), thread_([this, warm_up_rows] {
-        warm_up(warm_up_rows);
+Compute::Compute(TrunkModel& first, std::uint32_t warm_up_rows, base::Waker& done)
+    : done_waker_(done), thread_([this, &first, warm_up_rows] {
+        // What is wrong with the model is told to the first request.
+        (void)warm_up(first, warm_up_rows);
+        warm_.store(true, std::memory_order_release);
+        done_waker_.wake();
         loop();
       }) {}
 
@@ -16,8 +19,9 @@ Compute::~Compute() {
   thread_.join();
 }
 
-void Compute::start(Batch& batch) noexcept {
+void Compute::start(TrunkModel& model, Batch& batch) noexcept {
   running_ = true;
+  model_ = &model;
   todo_.store(&batch, std::memory_order_release);
   todo_waker_.wake();
 }
@@ -28,19 +32,12 @@ Batch* Compute::finished() noexcept {
   return batch;
 }
 
-void Compute::warm_up(std::uint32_t rows) {
-  std::vector<float> zeros(std::size_t{rows} * model_.info().width);
-  const Segment segment{0, rows};
-  // What is wrong with the model is told to the first request.
-  (void)model_.forward({&segment, 1}, zeros.data());
-}
-
 void Compute::loop() noexcept {
   while (!stopping_.load()) {
     todo_waker_.sleep(-1);
     Batch* batch = todo_.exchange(nullptr, std::memory_order_acquire);
     if (batch == nullptr) continue;
-    batch->run(model_);
+    batch->run(*model_);
     done_.store(batch, std::memory_order_release);
     done_waker_.wake();
   }

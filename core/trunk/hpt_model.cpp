@@ -86,18 +86,18 @@ Result<std::unique_ptr<TrunkModel>> HptModel::create(const HptSpec& spec,
   std::unique_ptr<HptModel> model(new HptModel(spec, options, chosen));
   for (auto& block : blocks) block.parts.resize(model->team_.size());
   model->blocks_ = std::move(blocks);
-  if (auto made = model->make_parts(); !made)
-    return Error{made.error().code, owner + ": " + made.error().message};
-  std::vector<Result<void>> packed(model->parts_.size());
-  auto pack = [&](std::uint32_t part) noexcept { packed[part] = model->pack(given, part); };
-  model->team_.run(pack);
-  for (auto& one : packed)
+  model->share_out();
+  std::vector<Result<void>> done(model->parts_.size());
+  auto set_up = [&](std::uint32_t part) noexcept { done[part] = model->set_up_part(part, given); };
+  model->team_.run(set_up);
+  for (auto& one : done)
     if (!one) return Error{one.error().code, owner + ": " + one.error().message};
+  model->info_.chosen += " (" + model->parts_[0].in_proj->implementation() + ")";
   model->make_buffers();
   return std::unique_ptr<TrunkModel>(std::move(model));
 }
 
-Result<void> HptModel::make_parts() {
+void HptModel::share_out() {
   const std::uint32_t parts = team_.size();
   const auto hidden = static_cast<std::uint32_t>(this->hidden());
   parts_.resize(parts);
@@ -109,11 +109,7 @@ Result<void> HptModel::make_parts() {
     part.first_hidden = boundary(hidden, i, parts);
     part.out = boundary(spec_.width, i + 1, parts) - part.first_out;
     part.hidden = boundary(hidden, i + 1, parts) - part.first_hidden;
-    auto made = make_products(part);
-    if (!made) return made;
   }
-  info_.chosen += " (" + parts_[0].in_proj->implementation() + ")";
-  return {};
 }
 
 Result<void> HptModel::make_products(Part& part) {
@@ -144,9 +140,10 @@ Result<void> HptModel::make_products(Part& part) {
   return make(part.fc2, all_hidden, part.out, width, nn::Epilogue::add);
 }
 
-// Each part lays out its own weights, on its own thread: twice the speed, and memory near its core.
-Result<void> HptModel::pack(std::span<const Given> given, std::uint32_t index) try {
+// On the part's own thread: twice the speed, and memory near its core.
+Result<void> HptModel::set_up_part(std::uint32_t index, std::span<const Given> given) try {
   Part& part = parts_[index];
+  if (auto made = make_products(part); !made) return made;
   const std::uint64_t width = spec_.width, own = part.heads * dim(),
                       first = part.first_head * dim();
   std::vector<float> weight, bias;

@@ -81,9 +81,10 @@ class HptModel final : public TrunkModel {
   };
 
   HptModel(const HptSpec& spec, const ModelOptions& options, nn::ChosenPrecision chosen);
-  Result<void> make_parts();
+  void share_out();
+  /// Its products, and its part of the weights laid out for them.
+  Result<void> set_up_part(std::uint32_t part, std::span<const Given> given);
   Result<void> make_products(Part& part);
-  Result<void> pack(std::span<const Given> given, std::uint32_t part);
   void make_buffers();
 
   std::size_t dim() const noexcept { return spec_.width / spec_.heads; }

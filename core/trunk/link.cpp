@@ -8,6 +8,7 @@
 #include "wire/hello_generated.h"
 #include "wire/tokens_generated.h"
 #include "wire/trunk_info_generated.h"
+#include "wire/trunk_load_generated.h"
 
 namespace cambium::trunk {
 namespace {
@@ -15,6 +16,12 @@ constexpr base::Nanoseconds kHelloEvery = 200 * base::kMillisecond;
 constexpr base::Nanoseconds kTryAgain = 5 * base::kMillisecond;  // it has not answered yet
 constexpr std::size_t kRobots = 64;  // of a host; room for one request of each
 constexpr base::Nanoseconds kSilentAfter = base::kSecond;
+constexpr base::Nanoseconds kLook = 20 * base::kMillisecond;
+
+std::string text_of(const flatbuffers::String* text) {
+  return text ? text->str() : "";
+}
+
 }  // namespace
 
 TrunkLink::TrunkLink(transport::Socket socket, std::string client)
@@ -46,7 +53,11 @@ void TrunkLink::heartbeat(base::Nanoseconds now) noexcept {
   next_hello_ = now + (away_ ? kTryAgain : kHelloEvery);
   builder_->Clear();
   const auto client = builder_->CreateString(client_);
-  wire::FinishHelloBuffer(*builder_, wire::CreateHello(*builder_, kWireProtocol, client));
+  const std::size_t bytes = needed_.size() * sizeof(base::Digest);
+  const auto needed = builder_->CreateVector(bytes == 0 ? nullptr : needed_.front().data(),
+                                             bytes);  // digests lie without gaps
+  wire::FinishHelloBuffer(*builder_,
+                          wire::CreateHello(*builder_, kWireProtocol, client, 0, 0, needed));
   [[maybe_unused]] const Status sent =
       socket_.send(transport::bytes_of(*builder_));  // said again soon
 }
@@ -119,35 +130,76 @@ bool TrunkLink::receive(FeaturesReply& reply, base::Nanoseconds now) {
       return true;
     }
     if (const auto* info = transport::verify<wire::TrunkInfo>(bytes, wire::TrunkInfoIdentifier())) {
-      if (info->protocol() != kWireProtocol || !info->id() ||
-          info->id()->size() != std::tuple_size_v<base::Digest>)
-        continue;
-      last_heard_ = now;
-      away_ = false;
-      TrunkInfo identity;
-      std::copy(info->id()->begin(), info->id()->end(), identity.id.begin());
-      if (info->architecture()) identity.architecture = info->architecture()->str();
-      if (info->backend()) identity.backend = info->backend()->str();
-      identity.width = info->width();
-      identity.blocks = info->blocks();
-      identity.heads = info->heads();
-      identity.max_tokens = info->max_tokens();
-      identity.served = info->served();
-      identity.resident_kb = info->resident_kb();
-      identity.weights_kb = info->weights_kb();
-      identity_ = std::move(identity);
+      on_info(*info, now);
+    } else if (const auto* load =
+                   transport::verify<wire::TrunkLoad>(bytes, wire::TrunkLoadIdentifier())) {
+      if (load->reply() != nullptr) on_load_reply(*load->reply());
     }
   }
+}
+
+void TrunkLink::on_info(const wire::TrunkInfo& info, base::Nanoseconds now) {
+  constexpr std::size_t kIdBytes = sizeof(base::Digest);
+  if (info.protocol() != kWireProtocol || !info.id() || info.id()->size() != kIdBytes) return;
+  last_heard_ = now;
+  away_ = false;
+  TrunkInfo identity;
+  std::copy(info.id()->begin(), info.id()->end(), identity.id.begin());
+  identity.ids.push_back(identity.id);
+  // The first of them is `id` itself; a trunk that does not list them has one.
+  const std::size_t ids = info.ids() ? std::min<std::size_t>(info.ids()->size() / kIdBytes, 2) : 0;
+  for (std::size_t i = 1; i < ids; ++i)
+    std::copy_n(info.ids()->data() + i * kIdBytes, kIdBytes, identity.ids.emplace_back().begin());
+  identity.architecture = text_of(info.architecture());
+  identity.backend = text_of(info.backend());
+  identity.width = info.width();
+  identity.blocks = info.blocks();
+  identity.heads = info.heads();
+  identity.max_tokens = info.max_tokens();
+  identity.served = info.served();
+  identity.resident_kb = info.resident_kb();
+  identity.weights_kb = info.weights_kb();
+  identity_ = std::move(identity);
+}
+
+Status TrunkLink::order(std::uint64_t request, const std::filesystem::path& stock,
+                        const base::Digest* id) {
+  builder_->Clear();
+  const auto path = builder_->CreateString(stock.native());
+  flatbuffers::Offset<flatbuffers::Vector<std::uint8_t>> bytes;
+  if (id != nullptr) bytes = builder_->CreateVector(id->data(), id->size());
+  wire::FinishTrunkLoadBuffer(
+      *builder_,
+      wire::CreateTrunkLoad(
+          *builder_, wire::CreateTrunkLoadRequest(*builder_, kWireProtocol, request, path, bytes)));
+  return socket_.send(transport::bytes_of(*builder_));
+}
+
+void TrunkLink::on_load_reply(const wire::TrunkLoadReply& reply) {
+  LoadReply answer{.request = reply.request(),
+                   .code = static_cast<Code>(reply.code()),
+                   .text = text_of(reply.text()),
+                   .architecture = text_of(reply.architecture()),
+                   .chosen = text_of(reply.chosen()),
+                   .width = reply.width(),
+                   .blocks = reply.blocks(),
+                   .heads = reply.heads(),
+                   .weights_kb = reply.weights_kb()};
+  if (reply.id() && reply.id()->size() == answer.id.size())
+    std::copy(reply.id()->begin(), reply.id()->end(), answer.id.begin());
+  else if (answer.code == Code::ok)
+    answer.code = Code::bad_data;
+  load_reply_ = std::move(answer);
 }
 
 bool TrunkLink::alive(base::Nanoseconds now) const noexcept {
   return !away_ && now - last_heard_ < kSilentAfter;
 }
 
-std::string who_is(transport::Context& context, const std::string& endpoint,
-                   base::Nanoseconds timeout) {
+std::optional<TrunkInfo> who_is(transport::Context& context, const std::string& endpoint,
+                                base::Nanoseconds timeout) {
   auto link = TrunkLink::open(context, endpoint, "who is there", 4096);
-  if (!link) return "";
+  if (!link) return std::nullopt;
   transport::Poller poller;
   poller.add(link->socket());
   FeaturesReply nothing;
@@ -156,10 +208,39 @@ std::string who_is(transport::Context& context, const std::string& endpoint,
     link->heartbeat(now);
     while (link->receive(nothing, now)) {
     }
-    if (link->identity()) return base::to_hex(link->identity()->id);
+    if (link->identity()) return link->identity();
     poller.wait(kTryAgain);
   }
-  return "";
+  return std::nullopt;
+}
+
+Result<LoadReply> load_stock(transport::Context& context, const std::string& endpoint,
+                             const std::filesystem::path& stock, const base::Digest* id,
+                             base::Nanoseconds timeout, const std::function<bool()>& give_up) {
+  const auto unavailable = [&](const char* why) {
+    return Error{Code::unavailable, "the trunk at '" + endpoint + "' " + why};
+  };
+  auto link = TrunkLink::open(context, endpoint, "loader", 64 * 1024);
+  if (!link) return link.error();
+  transport::Poller poller;
+  poller.add(link->socket());
+  FeaturesReply nothing;
+  const base::Nanoseconds began = base::monotonic_ns();
+  for (bool sent = false;; poller.wait(sent ? kLook : kTryAgain)) {
+    const base::Nanoseconds now = base::monotonic_ns();
+    link->heartbeat(now);
+    while (link->receive(nothing, now)) {
+    }
+    if (auto reply = link->load_reply()) {
+      if (reply->code != Code::ok) return Error{reply->code, reply->text};
+      return std::move(*reply);
+    }
+    if (!link->alive(now) && now - began > kSilentAfter)
+      return unavailable(sent ? "went away while it loaded" : "does not answer");
+    if (now - began > timeout) return unavailable("has not loaded it in time");
+    if (give_up()) return unavailable("is no longer waited for: the host ends");
+    if (link->alive(now) && !sent) sent = link->order(1, stock, id).ok();
+  }
 }
 
 Result<FeaturesReply> ask_once(transport::Context& context, const std::string& endpoint,

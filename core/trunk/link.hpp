@@ -1,7 +1,10 @@
 // core/trunk/link.hpp: a host's end of the socket to the trunk process.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
+#include <filesystem>
+#include <functional>
 #include <optional>
 #include <span>
 #include <string>
@@ -16,6 +19,11 @@ namespace flatbuffers {
 class FlatBufferBuilder;
 }
 
+namespace cambium::wire {
+struct TrunkInfo;
+struct TrunkLoadReply;
+}  // namespace cambium::wire
+
 namespace cambium::trunk {
 
 /// Who the trunk is, as it says itself.
@@ -24,6 +32,22 @@ struct TrunkInfo {
   std::string architecture, backend;
   std::uint32_t width = 0, blocks = 0, heads = 0, max_tokens = 0;
   std::uint64_t served = 0, resident_kb = 0, weights_kb = 0;
+  std::vector<base::Digest> ids;  ///< all that are served; `id` is the first
+
+  bool serves(const base::Digest& wanted) const noexcept {
+    return std::find(ids.begin(), ids.end(), wanted) != ids.end();
+  }
+};
+
+/// What became of an order to load a stock.
+struct LoadReply {
+  std::uint64_t request = 0;
+  Code code = Code::ok;
+  std::string text;  ///< why not
+  base::Digest id{};
+  std::string architecture, chosen;  ///< chosen: what computes it, in words
+  std::uint32_t width = 0, blocks = 0, heads = 0;
+  std::uint64_t weights_kb = 0;
 };
 
 /// One robot's tokens on their way; views are borrowed for the call.
@@ -68,6 +92,13 @@ class TrunkLink {
   void heartbeat(base::Nanoseconds now) noexcept;
   /// Sends one request; unavailable or busy if it did not go out. [rt]
   Status send(const TokensRequest& request) noexcept;
+  /// Ids that every hello names from now on: the trunk keeps what somebody needs. [setup]
+  void need(std::vector<base::Digest> ids) { needed_ = std::move(ids); }
+  /// Asks for a stock to be served; id null: whatever the file is. unavailable or busy if it did
+  /// not go out; the answer is load_reply(). [setup]
+  Status order(std::uint64_t request, const std::filesystem::path& stock, const base::Digest* id);
+  /// The last answer to an order, once. [setup]
+  std::optional<LoadReply> load_reply() { return std::exchange(load_reply_, std::nullopt); }
   /// The next answer, if there is one; handles everything else that the trunk says. [rt]
   bool receive(FeaturesReply& reply, base::Nanoseconds now);
 
@@ -85,6 +116,8 @@ class TrunkLink {
   };
 
   TrunkLink(transport::Socket socket, std::string client);
+  void on_info(const wire::TrunkInfo& info, base::Nanoseconds now);
+  void on_load_reply(const wire::TrunkLoadReply& reply);
   void remember(const TokensRequest& request, bool lost) noexcept;
   bool take_lost(FeaturesReply& reply) noexcept;
 
@@ -92,15 +125,23 @@ class TrunkLink {
   std::string client_;
   std::unique_ptr<flatbuffers::FlatBufferBuilder> builder_;
   std::optional<TrunkInfo> identity_;
+  std::vector<base::Digest> needed_;
+  std::optional<LoadReply> load_reply_;
   std::vector<Asked> asked_;  ///< one for each robot; never grows
   bool away_ = true;          ///< nobody is connected, or he has not said who he is
   base::Nanoseconds next_hello_ = 0, last_heard_ = 0;
 };
 
-/// The id of the trunk that serves `endpoint`, 64 hex digits; empty if it does not say within
-/// `timeout`. [setup]
-std::string who_is(transport::Context& context, const std::string& endpoint,
-                   base::Nanoseconds timeout);
+/// The trunk that serves `endpoint`; nothing if it does not say within `timeout`. [setup]
+std::optional<TrunkInfo> who_is(transport::Context& context, const std::string& endpoint,
+                                base::Nanoseconds timeout);
+
+/// Has a stock served and waits until it is; the sentence of an error is the trunk's own. id null:
+/// whatever the file is. unavailable: there is no trunk, or it went away meanwhile, or `give_up`
+/// said so. [setup]
+Result<LoadReply> load_stock(transport::Context& context, const std::string& endpoint,
+                             const std::filesystem::path& stock, const base::Digest* id,
+                             base::Nanoseconds timeout, const std::function<bool()>& give_up);
 
 /// One request and its answer, waiting for both the trunk and the reply up to `timeout`; for set-up
 /// code that wants real features. `receive`d values are copied to `values`. [setup]

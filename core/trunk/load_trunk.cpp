@@ -1,13 +1,12 @@
 #include "core/trunk/load_trunk.hpp"
 
 #include <algorithm>
-#include <cmath>
 #include <future>
 #include <string>
 #include <utility>
-#include <vector>
 
 #include "core/base/clock.hpp"
+#include "core/trunk/warm_up.hpp"
 
 namespace cambium::trunk {
 namespace {
@@ -21,20 +20,7 @@ class Watch {
   base::Nanoseconds begin_ = base::monotonic_ns();
 };
 
-/// As many rows as a robot has tokens. Touches every weight, so one that is no number shows: it
-/// makes NaN of the zeros that it is multiplied with.
-Result<void> warm_up(TrunkModel& model, std::uint32_t max_rows) {
-  constexpr std::uint32_t kRows = 32;
-  const Segment segment{0, std::min(kRows, max_rows)};
-  std::vector<float> rows(std::size_t{segment.rows} * model.info().width);
-  if (const Status done = model.forward({&segment, 1}, rows.data()); !done.ok())
-    return Error{done.code(), std::string("a first pass says '") + to_string(done.code()) + "'"};
-  if (!std::ranges::all_of(rows, [](float x) { return std::isfinite(x); }))
-    return Error{Code::bad_data,
-                 "a first pass gives numbers that are not finite: a weight is NaN, infinite or far "
-                 "too large; cambium check names it"};
-  return {};
-}
+constexpr std::uint32_t kRows = 32;  // as many as a robot has tokens
 
 }  // namespace
 
@@ -64,7 +50,7 @@ Result<LoadedTrunk> load_trunk(const std::filesystem::path& path, ModelOptions o
     if (auto same = stock->file().unchanged(); !same) return same.error();
   }
   const Watch watch;
-  if (auto done = warm_up(*loaded.model, options.max_rows); !done)
+  if (auto done = warm_up(*loaded.model, std::min(kRows, options.max_rows)); !done)
     return Error{done.error().code, "'" + path.string() + "': " + done.error().message};
   took.warm_up = watch.ms();
   took.all = all.ms();

@@ -9,6 +9,7 @@
 #include "wire/features_generated.h"
 #include "wire/notice_generated.h"
 #include "wire/trunk_info_generated.h"
+#include "wire/trunk_load_generated.h"
 
 namespace cambium::trunk {
 namespace {
@@ -75,8 +76,10 @@ std::span<const std::byte> Replies::notice(const Error& error, const Request* re
 }
 
 std::span<const std::byte> Replies::trunk_info(const ServerIdentity& identity,
-                                               const ModelInfo& model, std::uint64_t served) {
+                                               const ModelInfo& model, std::uint64_t served,
+                                               std::span<const std::uint8_t> ids) {
   builder_.Clear();
+  const auto all = builder_.CreateVector(ids.data(), ids.size());
   const auto id = builder_.CreateVector(identity.id.data(), identity.id.size());
   const auto architecture = builder_.CreateString(model.architecture);
   const auto backend = builder_.CreateString(identity.backend);
@@ -92,7 +95,30 @@ std::span<const std::byte> Replies::trunk_info(const ServerIdentity& identity,
   info.add_served(served);
   info.add_resident_kb(base::resident_kb());
   info.add_weights_kb(model.weight_bytes / 1024);
+  info.add_ids(all);
   wire::FinishTrunkInfoBuffer(builder_, info.Finish());
+  return transport::bytes_of(builder_);
+}
+
+std::span<const std::byte> Replies::loaded(std::uint64_t request, const ServerIdentity& identity,
+                                           const ModelInfo& model) {
+  builder_.Clear();
+  const auto id = builder_.CreateVector(identity.id.data(), identity.id.size());
+  const auto architecture = builder_.CreateString(model.architecture);
+  const auto chosen = builder_.CreateString(model.chosen);
+  const auto reply = wire::CreateTrunkLoadReply(
+      builder_, request, static_cast<std::uint16_t>(Code::ok), 0, id, architecture, model.width,
+      model.blocks, model.heads, model.weight_bytes / 1024, chosen);
+  wire::FinishTrunkLoadBuffer(builder_, wire::CreateTrunkLoad(builder_, 0, reply));
+  return transport::bytes_of(builder_);
+}
+
+std::span<const std::byte> Replies::not_loaded(std::uint64_t request, const Error& error) {
+  builder_.Clear();
+  const auto text = builder_.CreateString(error.message);
+  const auto reply =
+      wire::CreateTrunkLoadReply(builder_, request, static_cast<std::uint16_t>(error.code), text);
+  wire::FinishTrunkLoadBuffer(builder_, wire::CreateTrunkLoad(builder_, 0, reply));
   return transport::bytes_of(builder_);
 }
 

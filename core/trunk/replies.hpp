@@ -43,8 +43,14 @@ class Replies {
   std::span<const std::byte> refusal(const Request& request, Code code, const Busy& busy = {});
   /// A refusal in a sentence; `request` may be null if the bytes never became one.
   std::span<const std::byte> notice(const Error& error, const Request* request);
+  /// ids: of all that are served, one after the other.
   std::span<const std::byte> trunk_info(const ServerIdentity& identity, const ModelInfo& model,
-                                        std::uint64_t served);
+                                        std::uint64_t served, std::span<const std::uint8_t> ids);
+  /// The stock that was asked for is served.
+  std::span<const std::byte> loaded(std::uint64_t request, const ServerIdentity& identity,
+                                    const ModelInfo& model);
+  /// It is not.
+  std::span<const std::byte> not_loaded(std::uint64_t request, const Error& error);
 
  private:
   flatbuffers::FlatBufferBuilder builder_;

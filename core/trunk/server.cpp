@@ -10,25 +10,26 @@
 #include <vector>
 
 #include "cambium/version.hpp"
-#include "core/base/histogram.hpp"
 #include "core/base/waker.hpp"
 #include "core/transport/socket.hpp"
 #include "core/transport/verify.hpp"
-#include "core/trunk/admission.hpp"
-#include "core/trunk/compute.hpp"
-#include "core/trunk/scheduler.hpp"
+#include "core/trunk/lane.hpp"
+#include "core/trunk/passes.hpp"
+#include "core/trunk/server_counts.hpp"
+#include "core/trunk/shelf.hpp"
 #include "wire/hello_generated.h"
 #include "wire/notice_generated.h"
 #include "wire/tokens_generated.h"
+#include "wire/trunk_load_generated.h"
 
 namespace cambium::trunk {
 namespace {
 
-// A pass that takes less than this runs on the io thread: to wake the compute thread and be woken
-// by it costs as much, and what comes in meanwhile waits no longer than for a scheduler.
-constexpr base::Nanoseconds kQuick = 150'000;
+constexpr std::size_t kIdBytes = std::tuple_size_v<base::Digest>;
+constexpr std::size_t kMostNeeded = 16;  // ids of one hello that are looked at
 
 }  // namespace
+
 std::uint32_t ServerOptions::max_rows() const noexcept {
   // Beyond 2048 rows a pass takes so long that a second batch serves everybody sooner.
   return std::max(max_tokens, std::min<std::uint32_t>(2048, max_batch * max_tokens));
@@ -38,17 +39,9 @@ class TrunkServer::Impl {
  public:
   Impl(ServerOptions options, ServerIdentity identity, std::unique_ptr<TrunkModel> model)
       : options_(std::move(options)),
-        identity_(std::move(identity)),
-        model_(std::move(model)),
-        admission_{identity_.id, model_->info().width, options_.max_tokens},
-        schedule_({options_.queue, limits()}),
-        ready_(limits(), model_->info().width),
-        spare_(limits(), model_->info().width),
-        at_once_({1, options_.max_tokens, options_.max_tokens}, model_->info().width) {
-    // Every request is in the queue, in one of the three batches, or the one being read.
-    const std::size_t requests = options_.queue + 2 * std::size_t{options_.max_batch} + 2;
-    for (std::size_t i = 0; i < requests; ++i) pool_.push_back(std::make_unique<Request>());
-  }
+        shelf_(shelf_options(),
+               std::make_unique<Lane>(limits(), std::move(identity), std::move(model)),
+               options_.open, waker_) {}
   ~Impl() { stop(); }
 
   Result<void> start() {
@@ -64,34 +57,26 @@ class TrunkServer::Impl {
     if (io_.joinable()) io_.join();
   }
 
-  ServerStats stats() const {
-    ServerStats stats;
-    stats.served = served_;
-    stats.batches = batches_;
-    stats.busy = busy_;
-    stats.expired = expired_;
-    stats.refused = refused_;
-    stats.queue_high = queue_high_;
-    stats.queue_p50_us = queue_time_.quantile_us(0.5);
-    stats.queue_p99_us = queue_time_.quantile_us(0.99);
-    stats.compute_p50_us = compute_time_.quantile_us(0.5);
-    stats.compute_p99_us = compute_time_.quantile_us(0.99);
-    return stats;
-  }
-
+  ServerStats stats() const { return counts_.stats(); }
   std::vector<RobotCounts> robots() const { return tally_.counts(); }
   const std::string& endpoint() const noexcept { return options_.endpoint; }
 
  private:
-  BatchLimits limits() const noexcept {
-    return {options_.max_batch, options_.max_rows(), options_.max_tokens};
+  LaneLimits limits() const noexcept {
+    return {{options_.max_batch, options_.max_rows(), options_.max_tokens}, options_.queue};
+  }
+  ModelShelf::Options shelf_options() const noexcept {
+    return {.limits = limits(), .max_width = options_.max_width, .lease = options_.lease};
+  }
+  std::uint32_t widest() const noexcept {
+    const std::uint32_t first = shelf_.lanes().front()->model->info().width;
+    return options_.open ? std::max(first, options_.max_width) : first;
   }
 
   transport::SocketOptions socket_options() const {
     transport::SocketOptions socket;
     // The largest request, and room for what FlatBuffers puts around its numbers.
-    socket.max_message_bytes =
-        std::size_t{options_.max_tokens} * model_->info().width * sizeof(float) + 1024;
+    socket.max_message_bytes = std::size_t{options_.max_tokens} * widest() * sizeof(float) + 1024;
     // Of one host: all its robots may be answered at once.
     socket.queue_messages = static_cast<int>(std::max<std::uint32_t>(64, 2 * options_.queue));
     return socket;
@@ -104,37 +89,45 @@ class TrunkServer::Impl {
     if (!socket) return bound.set_value(socket.error());
     options_.endpoint = socket->endpoint();
     socket_ = &*socket;
-    Compute compute(*model_, options_.max_tokens, waker_);
+    Passes passes(shelf_, options_.max_tokens, waker_);
     transport::Poller poller;
     poller.add(*socket_);
     poller.add_descriptor(waker_.descriptor());
     bound.set_value({});
     while (!stopping_.load()) {
-      poller.wait(time_to_first_deadline());
+      poller.wait(time_to_look());
       waker_.clear();
-      Batch* finished = compute.finished();
-      if (finished != nullptr) schedule_.finished(finished->rows(), finished->computed_for());
+      const Passes::Done finished = passes.finished();
       receive_all();
-      drop_expired();
+      for (const auto& lane : shelf_.lanes()) drop_expired(*lane);
       // The model gets its next batch before the last one is answered: it is the dearer of the two.
-      if (compute.idle() && schedule_.queue().size() > 0) run_next(compute);
-      if (finished != nullptr) answer(*finished);
-      if (!at_once_.empty()) answer(at_once_);
-      for (auto& request : schedule_.doomed()) drop(std::move(request));
-      schedule_.doomed().clear();
+      const Passes::Done at_once = passes.begin();
+      if (finished.batch != nullptr) answer(finished);
+      if (at_once.batch != nullptr) answer(at_once);
+      for (const auto& lane : shelf_.lanes()) {
+        for (auto& request : lane->schedule.doomed()) drop(*lane, std::move(request));
+        lane->schedule.doomed().clear();
+      }
+      if (passes.warm()) look_at_shelf();  // a model may leave
     }
   }
 
-  base::Nanoseconds time_to_first_deadline() const noexcept {
-    const base::Nanoseconds first = schedule_.queue().first_deadline();
-    if (first == kNoDeadline) return -1;
-    // One beyond: a request expires after its deadline, not at it.
-    return std::max<base::Nanoseconds>(0, first + 1 - base::monotonic_ns());
+  // Until the first deadline, or until a model may have become nobody's.
+  base::Nanoseconds time_to_look() const noexcept {
+    base::Nanoseconds time = shelf_.restless() ? options_.lease / 8 : -1;
+    for (const auto& lane : shelf_.lanes()) {
+      const base::Nanoseconds first = lane->schedule.queue().first_deadline();
+      if (first == kNoDeadline) continue;
+      // One beyond: a request expires after its deadline, not at it.
+      const auto left = std::max<base::Nanoseconds>(0, first + 1 - base::monotonic_ns());
+      time = time < 0 ? left : std::min(time, left);
+    }
+    return time;
   }
 
   // Bounded, so that answers leave even while somebody sends without pause.
   void receive_all() {
-    for (std::size_t i = 0; i < 2 * schedule_.queue().capacity() + 16; ++i) {
+    for (std::size_t i = 0; i < 2 * std::size_t{options_.queue} + 16; ++i) {
       std::span<const std::byte> bytes;
       const Status status = socket_->receive(from_, bytes);
       if (status.code() == Code::stale) return;
@@ -150,6 +143,7 @@ class TrunkServer::Impl {
   void handle(std::span<const std::byte> bytes) {
     if (transport::has_identifier(bytes, wire::TokensIdentifier())) return handle_tokens(bytes);
     if (transport::has_identifier(bytes, wire::HelloIdentifier())) return handle_hello(bytes);
+    if (transport::has_identifier(bytes, wire::TrunkLoadIdentifier())) return handle_load(bytes);
     // A notice about a notice would go to and fro for ever.
     if (transport::has_identifier(bytes, wire::NoticeIdentifier())) return;
     refuse({Code::bad_data,
@@ -166,7 +160,69 @@ class TrunkServer::Impl {
       return refuse(
           {Code::incompatible, fmt::format("you speak wire protocol {}, this trunk speaks {}",
                                            hello->protocol(), kWireProtocol)});
-    send(from_, replies_.trunk_info(identity_, model_->info(), served_));
+    if (const auto* ids = hello->trunks()) {
+      const auto now = base::monotonic_ns();
+      const std::size_t count = std::min(ids->size() / kIdBytes, kMostNeeded);
+      for (std::size_t i = 0; i < count; ++i) {
+        Lane* const lane = shelf_.find({ids->data() + i * kIdBytes, kIdBytes});
+        if (lane == nullptr) continue;
+        lane->needed = now;
+        lane->needed_by = hello->client() ? hello->client()->str() : "";
+      }
+    }
+    std::vector<std::uint8_t> served;
+    for (const auto& lane : shelf_.lanes())
+      served.insert(served.end(), lane->identity.id.begin(), lane->identity.id.end());
+    const Lane& first = *shelf_.lanes().front();
+    send(from_, replies_.trunk_info(first.identity, first.model->info(), counts_.served, served));
+  }
+
+  void handle_load(std::span<const std::byte> bytes) {
+    const auto* message = transport::verify<wire::TrunkLoad>(bytes, wire::TrunkLoadIdentifier());
+    const auto* order = message == nullptr ? nullptr : message->request();
+    if (order == nullptr || order->stock() == nullptr ||
+        (order->id() != nullptr && order->id()->size() != kIdBytes))
+      return refuse({Code::bad_data,
+                     fmt::format("an order to load of {} bytes does not verify", bytes.size())});
+    if (order->protocol() != kWireProtocol)
+      return send(from_, replies_.not_loaded(
+                             order->request(),
+                             {Code::incompatible,
+                              fmt::format("you speak wire protocol {}, this trunk speaks {}",
+                                          order->protocol(), kWireProtocol)}));
+    const auto now = base::monotonic_ns();
+    LoadOrder wanted{from_, order->request(), order->stock()->str(), std::nullopt};
+    if (order->id() != nullptr) {
+      std::copy(order->id()->begin(), order->id()->end(), wanted.id.emplace().begin());
+      if (Lane* const lane = shelf_.find(*wanted.id)) {
+        lane->needed = now;
+        return send(from_, replies_.loaded(wanted.request, lane->identity, lane->model->info()));
+      }
+    }
+    if (auto begun = shelf_.load(wanted); !begun)
+      send(from_, replies_.not_loaded(wanted.request, begun.error()));
+  }
+
+  void look_at_shelf() {
+    const auto now = base::monotonic_ns();
+    if (const auto ended = shelf_.loaded(now)) {
+      const LoadOrder& order = ended->order;
+      if (ended->lane) {
+        const Lane& lane = **ended->lane;
+        send(order.from, replies_.loaded(order.request, lane.identity, lane.model->info()));
+        log(fmt::format("trunk {} is served, from '{}'", base::to_hex(lane.identity.id),
+                        order.stock.string()));
+      } else {
+        send(order.from, replies_.not_loaded(order.request, ended->lane.error()));
+        log(ended->lane.error().message);
+      }
+    }
+    if (const auto left = shelf_.tidy(now))
+      log(fmt::format("trunk {} has left: nobody needs it", base::to_hex(*left)));
+  }
+
+  void log(const std::string& text) const {
+    if (options_.log) options_.log(text);
   }
 
   void handle_tokens(std::span<const std::byte> bytes) {
@@ -174,89 +230,75 @@ class TrunkServer::Impl {
     if (tokens == nullptr)
       return refuse(
           {Code::bad_data, fmt::format("Tokens of {} bytes do not verify", bytes.size())});
-    RequestPtr request = std::move(pool_.back());
-    pool_.pop_back();
+    const auto now = base::monotonic_ns();
+    const auto* id = tokens->trunk();
+    Lane* const named = id == nullptr ? nullptr : shelf_.find({id->data(), id->size()});
+    // Of no lane: the first one says why.
+    Lane& lane = named != nullptr ? *named : *shelf_.lanes().front();
+    RequestPtr request = std::move(lane.pool.back());
+    lane.pool.pop_back();
     request->from = from_;
-    const auto admitted = admission_.admit(*tokens, base::monotonic_ns(), *request);
+    const auto admitted = lane.admission.admit(*tokens, now, *request);
     if (!admitted) {
-      ++refused_;
+      ++counts_.refused;
       send(from_, replies_.notice(admitted.error(), request.get()));
       send(from_, replies_.refusal(*request, admitted.error().code));
     } else {
+      lane.needed = now;
       // Those that are too late anyway must not keep out one that is not.
-      if (schedule_.queue().size() == schedule_.queue().capacity()) drop_expired();
+      Scheduler& schedule = lane.schedule;
+      if (schedule.queue().size() == schedule.queue().capacity()) drop_expired(lane);
       RequestPtr displaced;
-      const Busy busy = schedule_.offer(request, displaced, base::monotonic_ns());
-      queue_high_ = std::max<std::uint64_t>(queue_high_, schedule_.queue().size());
-      if (displaced != nullptr) refuse_busy(std::move(displaced), {Bound::queue, busy.retry});
-      if (busy.bound != Bound::none) refuse_busy(std::move(request), busy);
+      const Busy busy = schedule.offer(request, displaced, now);
+      counts_.queue_high = std::max<std::uint64_t>(counts_.queue_high, schedule.queue().size());
+      if (displaced != nullptr) refuse_busy(lane, std::move(displaced), {Bound::queue, busy.retry});
+      if (busy.bound != Bound::none) refuse_busy(lane, std::move(request), busy);
       return;
     }
-    pool_.push_back(std::move(request));
+    lane.pool.push_back(std::move(request));
   }
 
-  void refuse_busy(RequestPtr request, const Busy& busy) {
-    ++busy_;
+  void refuse_busy(Lane& lane, RequestPtr request, const Busy& busy) {
+    ++counts_.busy;
     tally_.add(*request, Tally::busy);
     send(request->from, replies_.refusal(*request, Code::busy, busy));
-    pool_.push_back(std::move(request));
+    lane.pool.push_back(std::move(request));
   }
 
   void refuse(const Error& error) {
-    ++refused_;
+    ++counts_.refused;
     send(from_, replies_.notice(error, nullptr));
   }
 
-  void drop_expired() {
-    while (RequestPtr request = schedule_.queue().pop_expired(base::monotonic_ns()))
-      drop(std::move(request));
+  void drop_expired(Lane& lane) {
+    while (RequestPtr request = lane.schedule.queue().pop_expired(base::monotonic_ns()))
+      drop(lane, std::move(request));
   }
 
-  void drop(RequestPtr request) {
-    ++expired_;
+  void drop(Lane& lane, RequestPtr request) {
+    ++counts_.expired;
     tally_.add(*request, Tally::expired);
     send(request->from, replies_.refusal(*request, Code::timeout));
-    pool_.push_back(std::move(request));
+    lane.pool.push_back(std::move(request));
   }
 
-  void run_next(Compute& compute) noexcept {
-    // Without a deadline a controller waits in lockstep; others refill chunks that are being
-    // played, and would only take the core from an action on its way (measured: p99 of a control
-    // tick 1.7 instead of 1.25 times raw).
-    if (const Request* lone = schedule_.lone();
-        lone != nullptr && lone->deadline == kNoDeadline && lone->count <= quick_rows_) {
-      schedule_.fill(at_once_, base::monotonic_ns());
-      at_once_.run(*model_);
-      schedule_.finished(at_once_.rows(), at_once_.computed_for());
-      return;
-    }
-    Batch& batch = ready_.empty() ? ready_ : spare_;
-    schedule_.fill(batch, base::monotonic_ns());
-    compute.start(batch);
-  }
-
-  // Learns from each pass of a single robot how many rows are done sooner than a thread is woken.
-  void note_quickness(std::uint32_t rows, base::Nanoseconds took) noexcept {
-    if (took < kQuick) quick_rows_ = std::max(quick_rows_, rows);
-    if (took > 2 * kQuick) quick_rows_ = std::min(quick_rows_, rows - 1);
-  }
-
-  void answer(Batch& batch) {
+  void answer(const Passes::Done& done) {
+    Batch& batch = *done.batch;
+    Passes::note(done);
     const auto requests = batch.requests();
-    ++batches_;
-    compute_time_.add(batch.computed_for());
-    if (requests.size() == 1) note_quickness(requests[0]->count, batch.computed_for());
+    ++counts_.batches;
+    counts_.compute_time.add(batch.computed_for());
     for (std::size_t i = 0; i < requests.size(); ++i) {
       const Request& request = *requests[i];
       const Replies::Cost cost{batch.started() - request.arrived, batch.computed_for(),
                                static_cast<std::uint32_t>(requests.size())};
-      queue_time_.add(cost.queued);
+      counts_.queue_time.add(cost.queued);
       if (batch.status(i).ok()) {
-        ++served_;
+        ++counts_.served;
         tally_.add(request, Tally::served);
       }
       send(request.from, replies_.features(request, batch.status(i), batch.features(i), cost));
-      pool_.push_back(std::move(requests[i]));
+      done.lane->pool.push_back(std::move(requests[i]));
     }
     batch.clear();
   }
@@ -267,25 +309,16 @@ class TrunkServer::Impl {
   }
 
   ServerOptions options_;
-  ServerIdentity identity_;
-  std::unique_ptr<TrunkModel> model_;
+  base::Waker waker_;  // shared
   // The io thread's.
-  Admission admission_;
-  Scheduler schedule_;
+  ModelShelf shelf_;
   Tally tally_;
-  Batch ready_, spare_;
-  Batch at_once_;  ///< run on this thread
-  std::uint32_t quick_rows_ = 0;
-  std::vector<RequestPtr> pool_;
   Replies replies_;
   transport::Socket* socket_ = nullptr;
   transport::Peer from_;
   // Shared.
-  base::Waker waker_;
   std::atomic<bool> stopping_{false};
-  std::atomic<std::uint64_t> served_{0}, batches_{0}, busy_{0}, expired_{0}, refused_{0},
-      queue_high_{0};
-  base::Histogram queue_time_, compute_time_;
+  ServerCounts counts_;
   std::thread io_;
 };
 

@@ -1,14 +1,18 @@
-// core/trunk/server.hpp: the trunk process: one model behind one socket, for many hosts.
+// core/trunk/server.hpp: the trunk process: a model behind one socket, for many hosts; two while
+// they change over.
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "cambium/result.hpp"
+#include "core/base/clock.hpp"
 #include "core/trunk/batch.hpp"
 #include "core/trunk/model.hpp"
+#include "core/trunk/opened_stock.hpp"
 #include "core/trunk/replies.hpp"
 #include "core/trunk/tally.hpp"
 
@@ -19,6 +23,13 @@ struct ServerOptions {
   std::uint32_t queue = 64;        ///< requests that may wait
   std::uint32_t max_batch = 16;    ///< robots in one forward pass
   std::uint32_t max_tokens = 256;  ///< of one request
+  /// Makes the model of a stock that a host asks for; empty: there is only the first one.
+  OpenStock open = {};
+  std::uint32_t max_width = 2048;  ///< of a model that is loaded so
+  base::Nanoseconds lease =
+      5 * base::kSecond;  ///< of two models, one that nobody needs leaves after it
+  /// Told, on the io thread, when a model came or left. [io]
+  std::function<void(const std::string&)> log = {};
 
   /// Rows of the largest batch; the model's ModelOptions::max_rows has to be at least this.
   std::uint32_t max_rows() const noexcept;
@@ -42,7 +53,8 @@ struct ServerStats {
 /// thread runs the model and nothing else; only a pass for one robot that was seen to be quicker
 /// than a wake of that thread runs on the io thread. One batch goes to and fro between them, while
 /// a second one is being answered. When the model is idle, whatever is there runs at once: nothing
-/// waits for company.
+/// waits for company. A second model is loaded beside the first on a thread of its own; each
+/// request runs on the one whose id it names, and only one of them computes at a time.
 class TrunkServer {
  public:
   /// Returns when the endpoint is bound, or says why it is not. [setup]

@@ -155,7 +155,6 @@ int main(int argc, char** argv) {
   std::signal(SIGTERM, [](int) { interrupted = 1; });
 
   auto arms = json::array();
-  if (!a.json) print_heading();
   for (const auto& arm : a.arms) {
     const auto result = judge(a, arm);
     if (!result) {
@@ -163,6 +162,7 @@ int main(int argc, char** argv) {
       return interrupted ? 1 : 2;
     }
     if (a.json) arms.push_back(json_of(*result));
+    if (!a.json && &arm == &a.arms.front()) print_heading();
     if (!a.json)
       for (const auto& one : result->precisions) print_row(*result, one);
     std::fflush(stdout);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -37,6 +38,7 @@ struct RobotInfo {
   ActionKind action = ActionKind::joint_velocity;
   double control_hz = 0;
   std::uint32_t horizon = 0;
+  bool shared_memory = false;  ///< large readings do not travel as bytes
 };
 
 /// Who drives: the policy, or a rung of the fallback ladder.
@@ -106,6 +108,11 @@ struct ClientOptions {
   std::string name;        ///< shown to people; empty: program and pid
   std::function<void(const ClientEvent&)>
       on_event;  ///< called from inside the client's calls, on their thread
+  /// [bytes] Larger readings go through shared memory if the host is on this machine.
+  std::size_t share_from = kShareFrom;
+
+  static constexpr std::size_t kShareFrom = 8192;  ///< below, bytes are as fast
+  static constexpr std::size_t kNeverShare = SIZE_MAX;
 };
 
 /// A controller's end of the socket.
@@ -128,7 +135,8 @@ class Client {
   /// Null until the host has accepted us, and after the body changed.
   const RobotInfo* robot() const noexcept;
 
-  /// Begins an observation; `time` is now. Readings are copied as they are set.
+  /// Begins an observation; `time` is now. Readings are copied as they are set, large ones to
+  /// where the host reads them (RobotInfo::shared_memory).
   /// index, values   as RobotInfo::sensors; bad_argument if index or size do not fit.
   Status set(std::size_t sensor, std::span<const float> values) noexcept;
   /// The same by name; not_found for a name that the robot does not have.

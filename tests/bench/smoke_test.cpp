@@ -102,6 +102,19 @@ TEST_F(BenchSmoke, ChaosLosesNoRobotBreaksNoLimitAndLeavesNothing) {
   expect_nothing_left();
 }
 
+TEST_F(BenchSmoke, FramesReportsBothWaysOfEverySizeAndLeavesNothing) {
+  const auto report = run({"bench", "frames", "--rounds", "2", "--exchanges", "3"});
+  ASSERT_EQ(report["rows"].size(), 5U) << report;
+  for (const auto& row : report["rows"]) {
+    expect_keys(row, {"frame", "kb", "memory_us_p50", "memory_us_p99", "bytes_us_p50",
+                      "bytes_us_p99", "ratio_p50", "ratio_min", "ratio_max"});
+    EXPECT_GT(row.value("ratio_min", 0.0), 0);
+    EXPECT_LE(row.value("ratio_min", 9e9), row.value("ratio_max", 0.0));
+  }
+  EXPECT_EQ(report["rows"].back().value("kb", 0.0), 3600);
+  expect_nothing_left();
+}
+
 TEST_F(BenchSmoke, AnInterruptEndsItAtOnceAndLeavesNothing) {
   test::ChildProcess process({CAMBIUM_PROGRAM, "bench", "chaos", "--seconds", "600"},
                              folder_.path());

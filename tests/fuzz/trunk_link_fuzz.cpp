@@ -31,6 +31,9 @@ class Fixture {
                         "features that are ok have their size");
         if (reply.request == kLast) return true;
       }
+      if (const auto load = link_.load_reply(); load && load->code == Code::ok) {
+        for (const unsigned char byte : load->id) sum_ = sum_ + byte;
+      }
       return false;
     });
   }

@@ -60,14 +60,15 @@ class HostTest : public testing::Test {
     auto model = trunk::load_model(stock->file(), {.max_rows = 1024});
     ASSERT_TRUE(model) << model.error().message;
     auto server = trunk::TrunkServer::start(
-        {.endpoint = ipc("trunk")},
+        {.endpoint = ipc("trunk"), .open = open_, .lease = lease_},
         {.id = base::from_hex(stock->trunk_id()), .backend = "", .max_tokens = 256},
         std::move(*model));
     ASSERT_TRUE(server) << server.error().message;
     trunk_ = std::make_unique<trunk::TrunkServer>(std::move(*server));
   }
   void start_host() {
-    auto host = Host::start(config_, [this](const std::string& text) { log_ += text + "\n"; });
+    auto host = Host::start(
+        config_, [this](const std::string& text) { log_ += text + "\n"; }, program_);
     ASSERT_TRUE(host) << host.error().message;
     host_ = std::move(*host);
   }
@@ -120,6 +121,9 @@ class HostTest : public testing::Test {
   test::TemporaryFolder folder_;
   std::string trunk_id_, log_;
   config::Config config_;
+  std::filesystem::path program_;  ///< that runs isolated robots; empty: this one
+  trunk::OpenStock open_;          ///< empty: the trunk serves one stock
+  base::Nanoseconds lease_ = 5 * base::kSecond;
   std::unique_ptr<trunk::TrunkServer> trunk_;
   std::unique_ptr<Host> host_;
   std::vector<ClientEvent> events_;

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "core/nn/product.hpp"
 #include "tests/support/child_process.hpp"
 #include "tests/support/temporary.hpp"
 #include "tests/support/tokens.hpp"
@@ -14,6 +15,7 @@ namespace cambium {
 namespace {
 
 using test::ChildProcess;
+using testing::AllOf;
 using testing::HasSubstr;
 
 class TrunkVerb : public testing::Test {
@@ -127,6 +129,16 @@ TEST_F(TrunkVerb, TakesTheConfigAndLetsOptionsWin) {
   trunk.signal(SIGTERM);
   EXPECT_THAT(trunk.line(), HasSubstr(R"("event":"stopped")"));
   EXPECT_EQ(trunk.wait(), 0);
+}
+
+TEST_F(TrunkVerb, ThePrecisionOfTheConfigKeepsTheIdOfTheTrunk) {
+  std::ofstream(directory_ / "cambium.toml")
+      << "[trunk]\nstock = 'stock.safetensors'\nprecision = 'bf16'\n";
+  ChildProcess trunk(command({"--json"}), directory_);
+  const auto chosen = nn::choose_precision(nn::default_backend(), nn::Precision::bf16).precision;
+  EXPECT_THAT(trunk.line(),
+              AllOf(HasSubstr("\"trunk\":\"" + id_ + "\""),
+                    HasSubstr(std::string("\"precision\":\"") + to_string(chosen) + "\"")));
 }
 
 TEST_F(TrunkVerb, ExplainsWhoSetWhatAndRunsNothing) {

@@ -46,7 +46,7 @@ void write_toy_bundle(const std::filesystem::path& file, const ToyBundle& toy) {
   nn::BundleSpec spec;
   spec.embodiment = toy.embodiment;
   spec.trunk_id = toy.trunk_id;
-  spec.width = kToyWidth;
+  spec.width = toy.width;
   spec.horizon = kToyHorizon;
   spec.dof = toy.dof;
   spec.control_hz = toy.control_hz;

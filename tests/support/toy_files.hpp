@@ -20,6 +20,7 @@ struct ToyBundle {
   std::vector<float> value = {0.1F, -0.05F};  ///< every action, per second
   std::string head = "constant";
   double control_hz = 100;
+  unsigned width = kToyWidth;
 };
 
 /// A bundle whose head says `value`.

@@ -51,6 +51,35 @@ TEST(ObservationWindow, GrowsToItsHorizonAndThenSlides) {
   EXPECT_EQ(second.data[2], 12);
 }
 
+// What a window must be at every moment, from the numbers that went into it.
+TEST(ObservationWindow, IsAlwaysTheLastKeptObservationsWhateverWasRefusedOrForgotten) {
+  const std::uint32_t sizes[] = {1, 2};
+  for (const std::uint32_t horizon : {1U, 2U, 3U, 5U}) {
+    ObservationWindow window(sizes, horizon);
+    std::vector<float> kept;
+    for (int t = 0; t < 60; ++t) {
+      const auto value = static_cast<float>(t);
+      window.stage();
+      for (std::size_t i = 0; i < 2; ++i) std::ranges::fill(window.staged(i), value);
+      const bool refused = t % 4 == 1;
+      if (t % 13 == 12) {
+        window.clear();
+        kept.clear();
+      }
+      if (!refused) {
+        window.keep();
+        kept.push_back(value);
+      }
+      if (kept.size() > horizon) kept.erase(kept.begin());
+      ASSERT_EQ(window.steps(), kept.size());
+      for (std::size_t step = 0; step < kept.size(); ++step) {
+        ASSERT_EQ(window.sensor(0).data[step], kept[step]) << "horizon " << horizon << ", " << t;
+        ASSERT_EQ(window.sensor(1).data[2 * step + 1], kept[step]);
+      }
+    }
+  }
+}
+
 TEST(ObservationWindow, HandsItsNewestStepsToAShorterOne) {
   const std::uint32_t sizes[] = {1};
   ObservationWindow old(sizes, 3), next(sizes, 2);

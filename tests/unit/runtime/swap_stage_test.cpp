@@ -48,6 +48,11 @@ TEST(SwapStage, WhatIsCommittedWithoutProbationRetiresTheOldOne) {
   EXPECT_EQ(next(SwapStage::commit, true, kPlain), SwapStage::retire);
 }
 
+TEST(SwapStage, WithOthersTheirProbationIsWaitedFor) {
+  EXPECT_EQ(next(SwapStage::commit, true, {.together = true}), SwapStage::probation);
+  EXPECT_EQ(next(SwapStage::probation, false, {.together = true}), SwapStage::rollback);
+}
+
 TEST(SwapStage, AFaultOnProbationIsRolledBack) {
   EXPECT_EQ(next(SwapStage::probation, false, kProbation), SwapStage::rollback);
   EXPECT_EQ(next(SwapStage::rollback, true, kProbation), SwapStage::rolled_back);

@@ -1,0 +1,60 @@
+// core/trunk/lane.hpp: one served model with all that must not be mixed with another's.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/base/clock.hpp"
+#include "core/trunk/admission.hpp"
+#include "core/trunk/batch.hpp"
+#include "core/trunk/model.hpp"
+#include "core/trunk/replies.hpp"
+#include "core/trunk/request.hpp"
+#include "core/trunk/scheduler.hpp"
+
+namespace cambium::trunk {
+
+struct LaneLimits {
+  BatchLimits batch;
+  std::uint32_t queue = 64;  ///< requests that may wait
+};
+
+/// Requests are routed into a lane by the trunk id they name, and never leave it: so no batch has
+/// rows for two models, and a lane that goes takes everything of its model along.
+///
+/// Threads    The io thread's; `model` and a batch that was handed over are the compute thread's.
+struct Lane {
+  /// [setup]
+  Lane(const LaneLimits& limits, ServerIdentity who, std::unique_ptr<TrunkModel> what)
+      : identity(std::move(who)),
+        model(std::move(what)),
+        admission{identity.id, model->info().width, limits.batch.max_tokens},
+        schedule({limits.queue, limits.batch}),
+        ready(limits.batch, model->info().width),
+        spare(limits.batch, model->info().width),
+        at_once({1, limits.batch.max_tokens, limits.batch.max_tokens}, model->info().width) {
+    // Every request is in the queue, in one of the three batches, or the one being read.
+    const std::size_t requests = limits.queue + 2 * std::size_t{limits.batch.robots} + 2;
+    for (std::size_t i = 0; i < requests; ++i) pool.push_back(std::make_unique<Request>());
+  }
+
+  /// Nothing of it waits, runs or is to be answered.
+  bool empty() const noexcept {
+    return schedule.queue().size() == 0 && ready.empty() && spare.empty() && at_once.empty();
+  }
+
+  ServerIdentity identity;
+  std::unique_ptr<TrunkModel> model;
+  Admission admission;
+  Scheduler schedule;
+  Batch ready, spare;
+  Batch at_once;                 ///< run on the io thread
+  std::uint32_t quick_rows = 0;  ///< rows that are done sooner than a thread is woken
+  std::vector<RequestPtr> pool;
+  base::Nanoseconds needed = 0;  ///< when somebody last said that he needs it, or sent tokens
+  std::string needed_by;         ///< as his hello says
+};
+
+}  // namespace cambium::trunk
