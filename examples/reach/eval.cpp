@@ -47,6 +47,7 @@ int main(int argc, char** argv) {
   reach::PolicyFiles files;
   reach::EvaluateOptions options;
   std::uint32_t replan = 1;
+  std::string precision = "f32";
   bool expert = false, json = false;
   program.add_option("--arm", arm, "planar3, scara4, so101, ur5e or panda7")->required();
   auto* bundle = program.add_option("--bundle", files.bundle, "What was learned for this arm");
@@ -60,6 +61,9 @@ int main(int argc, char** argv) {
   program.add_option("--seed", options.seed, "Of the goals")->capture_default_str();
   program.add_option("--replan", replan, "Ticks that are played of each chunk")
       ->capture_default_str();
+  program.add_option("--precision", precision, "What the trunk computes in")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"f32", "bf16", "int8"}));
   program.add_option("--plugin", plugin_file, "Plugin with the embodiment, stems and head");
   program.add_flag("--json", json, "One JSON object on stdout");
   try {
@@ -88,8 +92,10 @@ int main(int argc, char** argv) {
   if (expert) {
     actor = std::make_unique<ExpertActor>(*model);
   } else {
-    auto policy = reach::PolicyActor::make(files, **library, replan);
+    auto policy =
+        reach::PolicyActor::make(files, **library, replan, *nn::parse_precision(precision));
     if (!policy) return fail(policy.error(), 2);
+    precision = nn::to_string((*policy)->precision());  // what this machine made of it
     trunk_id = (*policy)->trunk_id();
     actor = std::move(*policy);
   }
@@ -107,6 +113,7 @@ int main(int argc, char** argv) {
     std::printf("%s\n", nlohmann::json{{"arm", arm},
                                        {"bundle", files.bundle.string()},
                                        {"trunk_id", trunk_id},
+                                       {"precision", expert ? "" : precision},
                                        {"targets", result->targets},
                                        {"reached", result->reached},
                                        {"success", result->success()},
@@ -115,9 +122,10 @@ int main(int argc, char** argv) {
                             .dump()
                             .c_str());
   } else {
-    std::printf("%s: %u of %u goals reached (%.1f %%), median error %.1f mm, %.2f s to a goal\n",
-                arm.c_str(), result->reached, result->targets, 100 * result->success(),
-                1e3 * result->median_error(), result->time);
+    std::printf("%s%s: %u of %u goals reached (%.1f %%), median error %.1f mm, %.2f s to a goal\n",
+                arm.c_str(), expert ? "" : (" in " + precision).c_str(), result->reached,
+                result->targets, 100 * result->success(), 1e3 * result->median_error(),
+                result->time);
   }
   return interrupted ? 1 : 0;
 }

@@ -66,7 +66,8 @@ PolicyActor::~PolicyActor() = default;
 
 Result<std::unique_ptr<PolicyActor>> PolicyActor::make(const PolicyFiles& files,
                                                        const plugin::PluginLibrary& library,
-                                                       std::uint32_t replan) {
+                                                       std::uint32_t replan,
+                                                       nn::Precision precision) {
   const auto embodiment = library.embodiment();
   if (!embodiment) return embodiment.error();
   const auto stock = nn::Stock::open(files.stock);
@@ -82,7 +83,7 @@ Result<std::unique_ptr<PolicyActor>> PolicyActor::make(const PolicyFiles& files,
                                             .head_library = library,
                                             .head = ""});
   if (!policy) return policy.error();
-  auto trunk = trunk::load_model(stock->file(), {});
+  auto trunk = trunk::load_model(stock->file(), {.precision = precision});
   if (!trunk) return trunk.error();
   const auto shape = (*policy)->shape();
   if (replan < 1 || replan > shape.horizon)
@@ -111,6 +112,18 @@ Result<std::unique_ptr<PolicyActor>> PolicyActor::make(const PolicyFiles& files,
 
 const std::string& PolicyActor::trunk_id() const noexcept {
   return state_->stock.trunk_id();
+}
+
+nn::Precision PolicyActor::precision() const noexcept {
+  return state_->trunk->info().precision;
+}
+
+std::span<const float> PolicyActor::features() const noexcept {
+  return state_->features;
+}
+
+std::span<const float> PolicyActor::chunk() const noexcept {
+  return state_->chunk;
 }
 
 void PolicyActor::restart() {

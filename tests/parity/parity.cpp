@@ -2,8 +2,11 @@
 
 #include <algorithm>
 #include <exception>
+#include <stdexcept>
 
+#include "core/nn/product.hpp"
 #include "tests/parity/parity_kinds.hpp"
+#include "tests/parity/rounding.hpp"
 
 namespace cambium::parity {
 
@@ -25,7 +28,8 @@ std::vector<std::filesystem::path> find_cases(const std::filesystem::path& folde
   return found;
 }
 
-CaseReport run_case(const std::filesystem::path& folder, nn::Backend backend) {
+CaseReport run_case(const std::filesystem::path& folder, nn::Backend backend,
+                    nn::Precision precision) {
   const Kind* const kinds[] = {&kStem,  &kMlp,       &kConv1d, &kTransformerDecoder,
                                &kGmm,   &kDiffusion, &kTrunk,  &kPolicyStream,
                                &kPolicy};
@@ -38,9 +42,15 @@ CaseReport run_case(const std::filesystem::path& folder, nn::Backend backend) {
   }
   for (const Kind* kind : kinds) {
     if (!kind->recognises(*one)) continue;
+    const bool rounded = precision != nn::Precision::f32;
+    if (rounded && kind->blocks == nullptr) return report;
     report.kind = kind->name;
     try {
-      report.comparisons = compare(*one, kind->run(*one, backend));
+      // The model would take f32 instead, and that would be no answer to the question.
+      const auto chosen = nn::choose_precision(backend, precision);
+      if (chosen.precision != precision) throw std::runtime_error(chosen.why);
+      const double limit = rounded ? rounding_tolerance(precision, one->count(kind->blocks)) : 0;
+      report.comparisons = compare(*one, kind->run(*one, {backend, precision}), limit);
     } catch (const std::exception& problem) {
       report.problem = problem.what();
     }

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/nn/backend.hpp"
+#include "core/nn/precision.hpp"
 #include "tests/parity/parity_case.hpp"
 
 namespace cambium::parity {
@@ -23,6 +24,9 @@ struct CaseReport {
 /// Folders that hold a case.safetensors: `folder` itself or any below, in order of path.
 std::vector<std::filesystem::path> find_cases(const std::filesystem::path& folder);
 
-CaseReport run_case(const std::filesystem::path& folder, nn::Backend backend);
+/// precision   of the trunk's products; with another than f32 only cases with a trunk are run, and
+///             judged by rounding.hpp. One that this machine has not is the report's problem.
+CaseReport run_case(const std::filesystem::path& folder, nn::Backend backend,
+                    nn::Precision precision = nn::Precision::f32);
 
 }  // namespace cambium::parity

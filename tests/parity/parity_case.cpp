@@ -85,7 +85,8 @@ std::vector<Parameter> ParameterList::view() const {
   return parameters;
 }
 
-std::vector<Comparison> compare(const Case& expected, const Outputs& outputs) {
+std::vector<Comparison> compare(const Case& expected, const Outputs& outputs,
+                                double rms_tolerance) {
   std::vector<Comparison> found;
   for (const auto& tensor : expected.data().tensors()) {
     if (!tensor.name.starts_with("out.")) continue;
@@ -103,16 +104,21 @@ std::vector<Comparison> compare(const Case& expected, const Outputs& outputs) {
                                std::to_string(output->second.size()) + " numbers, expected " +
                                std::to_string(reference.size()));
     }
-    double largest = 0;
+    double largest = 0, error = 0, size = 0;
     bool finite = true;
     for (std::size_t i = 0; i < reference.size(); ++i) {
       const double difference = std::abs(output->second[i] - reference[i]);
       finite = finite && std::isfinite(difference);
       one.max_abs = std::max(one.max_abs, difference);
       largest = std::max(largest, std::abs(reference[i]));
+      error += difference * difference;
+      size += reference[i] * reference[i];
     }
     one.max_rel = largest > 0 ? one.max_abs / largest : one.max_abs;
-    one.pass = finite && one.max_rel <= one.tolerance;
+    one.rms_rel = std::sqrt(size > 0 ? error / size : error);
+    one.rms_tolerance = rms_tolerance;
+    one.pass =
+        finite && (rms_tolerance > 0 ? one.rms_rel <= rms_tolerance : one.max_rel <= one.tolerance);
     found.push_back(std::move(one));
   }
   if (found.empty()) throw std::runtime_error("the case has no tensor 'out.…' to compare with");

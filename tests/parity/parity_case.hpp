@@ -62,10 +62,15 @@ class ParameterList {
 struct Comparison {
   std::string tensor;  ///< "out.action"
   double max_abs = 0, max_rel = 0, tolerance = 0;
+  double rms_rel = 0;  ///< rms of the error over rms of the reference
+  double rms_tolerance =
+      0;  ///< of rms_rel, where the trunk was rounded; else 0, and max_rel counts
   bool pass = false;
 };
 
 /// Every out.* of the case against ref64.* (or out.* itself at twice the tolerance).
-std::vector<Comparison> compare(const Case& expected, const Outputs& outputs);
+/// rms_tolerance   0: the case's own tolerances judge; else this does, and they are only told
+std::vector<Comparison> compare(const Case& expected, const Outputs& outputs,
+                                double rms_tolerance = 0);
 
 }  // namespace cambium::parity

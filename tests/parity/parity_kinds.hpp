@@ -3,15 +3,23 @@
 #pragma once
 
 #include "core/nn/backend.hpp"
+#include "core/nn/precision.hpp"
 #include "tests/parity/parity_case.hpp"
 
 namespace cambium::parity {
+
+/// What computes the trunk. Stems and heads know neither: theirs are always Linear's f32.
+struct Engine {
+  nn::Backend backend;
+  nn::Precision precision;
+};
 
 struct Kind {
   const char* name;
   bool (*recognises)(const Case&);
   /// Computes every out.* through the public interfaces; throws std::runtime_error with a sentence.
-  Outputs (*run)(const Case&, nn::Backend);
+  Outputs (*run)(const Case&, Engine);
+  const char* blocks = nullptr;  ///< metadata key of the trunk's blocks; null: no trunk in it
 };
 
 extern const Kind kStem, kMlp, kConv1d, kTransformerDecoder, kGmm, kDiffusion, kTrunk, kPolicy,

@@ -53,7 +53,7 @@ Numbers swapped(const Numbers& x, std::size_t rows, std::size_t columns) {
   return y;
 }
 
-Outputs run_mlp(const Case& one, nn::Backend) {
+Outputs run_mlp(const Case& one, Engine) {
   const Shape& shape = one.shape("in.features");
   HeadSpec spec;  // (batch, width), or (batch, action tokens, width)
   spec.features = shape.size() == 3 ? dimension(shape, 1) : 1;
@@ -67,7 +67,7 @@ Outputs run_mlp(const Case& one, nn::Backend) {
   return {{"action", decode(head, spec, one.numbers("in.features"))}};
 }
 
-Outputs run_conv1d(const Case& one, nn::Backend) {
+Outputs run_conv1d(const Case& one, Engine) {
   HeadSpec spec;
   spec.width = one.count("input_dim");
   spec.horizon = spec.features = one.count("action_horizon");
@@ -81,7 +81,7 @@ Outputs run_conv1d(const Case& one, nn::Backend) {
   return {{"action", swapped(decode(head, spec, features), spec.horizon, spec.dof)}};
 }
 
-Outputs run_transformer_decoder(const Case& one, nn::Backend) {
+Outputs run_transformer_decoder(const Case& one, Engine) {
   HeadSpec spec;
   spec.features = dimension(one.shape("in.features"), 1);
   spec.width = one.count("input_dim");
@@ -94,7 +94,7 @@ Outputs run_transformer_decoder(const Case& one, nn::Backend) {
   return {{"action", decode(head, spec, one.numbers("in.features"))}};
 }
 
-Outputs run_gmm(const Case& one, nn::Backend) {
+Outputs run_gmm(const Case& one, Engine) {
   HeadSpec spec;
   spec.width = one.count("input_dim");
   spec.horizon = 1;
@@ -155,7 +155,7 @@ Numbers denoise(const Case& one, const HeadSpec& spec) {
   return noise;
 }
 
-Outputs run_diffusion(const Case& one, nn::Backend) {
+Outputs run_diffusion(const Case& one, Engine) {
   HeadSpec spec;
   spec.width = one.count("global_cond_dim");
   spec.horizon = one.count("action_horizon");

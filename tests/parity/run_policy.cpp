@@ -19,11 +19,12 @@ void expect_ok(Status done, const char* what) {
   if (!done.ok()) throw std::runtime_error(std::string(what) + ": " + to_string(done.code()));
 }
 
-std::unique_ptr<trunk::TrunkModel> make_trunk(const Case& one, nn::Backend backend) {
+std::unique_ptr<trunk::TrunkModel> make_trunk(const Case& one, Engine engine) {
   const trunk::HptSpec spec{
       .width = one.count("embed"), .blocks = one.count("blocks"), .heads = one.count("heads")};
-  auto model = trunk::HptModel::create(spec, one.weights().stored_views("trunk.trunk."),
-                                       {.backend = backend, .threads = 1, .max_rows = 2048});
+  auto model = trunk::HptModel::create(
+      spec, one.weights().stored_views("trunk.trunk."),
+      {.backend = engine.backend, .precision = engine.precision, .threads = 1, .max_rows = 2048});
   if (!model) throw std::runtime_error(model.error().message);
   return std::move(*model);
 }
@@ -167,8 +168,8 @@ class Embodiment {
   std::map<std::string, Numbers> scale_, offset_;
 };
 
-Outputs run(const Case& one, nn::Backend backend) {
-  const auto model = make_trunk(one, backend);
+Outputs run(const Case& one, Engine engine) {
+  const auto model = make_trunk(one, engine);
   Outputs outputs;
   for (const auto& domain : nlohmann::json::parse(one.text("domains"))) {
     Embodiment body(one, domain);
@@ -196,8 +197,8 @@ Outputs run(const Case& one, nn::Backend backend) {
 }
 
 /// The closed loop: a growing, then sliding window, and a forward pass every action_horizon steps.
-Outputs run_stream(const Case& one, nn::Backend backend) {
-  const auto model = make_trunk(one, backend);
+Outputs run_stream(const Case& one, Engine engine) {
+  const auto model = make_trunk(one, engine);
   Embodiment body(one, nlohmann::json::parse(one.text("domains")).at(0));
   const Numbers image = one.numbers("in.image"), state = one.numbers("in.state");
   const std::size_t horizon = one.count("observation_horizon");
@@ -229,8 +230,9 @@ bool is_policy(const Case& one) {
 const Kind kPolicyStream = {
     "policy stream",
     [](const Case& one) { return is_policy(one) && one.has("in.state") && one.has("out.action"); },
-    run_stream};
+    run_stream, "blocks"};
 const Kind kPolicy = {"policy",
-                      [](const Case& one) { return is_policy(one) && !one.has("in.state"); }, run};
+                      [](const Case& one) { return is_policy(one) && !one.has("in.state"); }, run,
+                      "blocks"};
 
 }  // namespace cambium::parity

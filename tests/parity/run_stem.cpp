@@ -40,7 +40,7 @@ Numbers encode(const Case& one, StemSpec spec) {
   return out;
 }
 
-Outputs run(const Case& one, nn::Backend) {
+Outputs run(const Case& one, Engine) {
   const Shape& shape = one.shape(input_of(one));  // (batch, time, …, features)
   if (shape.size() < 4 || shape.size() > 6) throw std::runtime_error("input is not rank 4 to 6");
   StemSpec spec;

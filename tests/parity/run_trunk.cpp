@@ -7,7 +7,7 @@
 namespace cambium::parity {
 namespace {
 
-Outputs run(const Case& one, nn::Backend backend) {
+Outputs run(const Case& one, Engine engine) {
   const Shape& shape = one.shape("in.tokens");
   if (shape.size() != 3) throw std::runtime_error("in.tokens is not (batch, tokens, width)");
   const auto length = static_cast<std::uint32_t>(shape[1]);
@@ -17,8 +17,10 @@ Outputs run(const Case& one, nn::Backend backend) {
                             .mlp_ratio = one.count("mlp_ratio")};
   std::vector<trunk::Segment> segments;
   for (std::uint32_t b = 0; b < shape[0]; ++b) segments.push_back({b * length, length});
-  const trunk::ModelOptions options{
-      .backend = backend, .threads = 1, .max_rows = static_cast<std::uint32_t>(shape[0]) * length};
+  const trunk::ModelOptions options{.backend = engine.backend,
+                                    .precision = engine.precision,
+                                    .threads = 1,
+                                    .max_rows = static_cast<std::uint32_t>(shape[0]) * length};
   auto model = trunk::HptModel::create(spec, one.weights().stored_views("trunk."), options);
   if (!model) throw std::runtime_error(model.error().message);
   Numbers rows = one.numbers("in.tokens");
@@ -34,6 +36,6 @@ bool recognises(const Case& one) {
 
 }  // namespace
 
-const Kind kTrunk = {"trunk", recognises, run};
+const Kind kTrunk = {"trunk", recognises, run, "num_blocks"};
 
 }  // namespace cambium::parity

@@ -24,6 +24,7 @@ namespace fs = std::filesystem;
 struct Arguments {
   fs::path build, models, work;
   double seconds = 75;
+  std::string precision = "stock";  // of the trunk, as in the config
 };
 
 // One controller's part of the demo: a body in a slot, from its first tick to its last.
@@ -103,11 +104,12 @@ class Demo {
     fs::create_directories(a_.work);
     std::ofstream config(a_.work / "cambium.toml");
     config << fmt::format(
-        "[trunk]\nendpoint = \"{}\"\nstock = \"{}\"\n\n[host]\ncontrol = \"{}\"\nadmin = "
+        "[trunk]\nendpoint = \"{}\"\nstock = \"{}\"\nprecision = \"{}\"\n\n[host]\ncontrol = "
+        "\"{}\"\nadmin = "
         "\"{}\"\nrun_dir = \"{}\"\n"
         "realtime = \"try\"\n",
-        endpoint("trunk"), bundle("stock").string(), endpoint("control"), endpoint("admin"),
-        run_.path.string());
+        endpoint("trunk"), bundle("stock").string(), a_.precision, endpoint("control"),
+        endpoint("admin"), run_.path.string());
     for (const auto& part : parts_) {
       config << fmt::format("\n[[robot]]\nname = \"{}\"\nplugin = \"{}\"\nbundle = \"{}\"\n",
                             part.robot, plugin(part.arm).string(), bundle(part.arm).string());
@@ -121,7 +123,7 @@ class Demo {
 
   Result<void> start() {
     const auto config = (a_.work / "cambium.toml").string();
-    auto trunk = reach::Child::start({program("cambium"), "trunk", "--config", config},
+    auto trunk = reach::Child::start({program("cambium"), "trunk", "--config", config, "--json"},
                                      a_.work / "trunk.log");
     if (!trunk) return trunk.error();
     trunk_ = std::move(*trunk);
@@ -312,6 +314,17 @@ class Demo {
     std::fflush(stdout);
   }
 
+  /// What the trunk said when it was ready: on some machines not what was asked for.
+  std::string computed_precision() const {
+    std::ifstream log(a_.work / "trunk.log");
+    for (std::string line; std::getline(log, line);) {
+      const json said = json::parse(line, nullptr, false);
+      if (said.is_object() && said.value("event", "") == "ready")
+        return said.value("precision", "unknown");
+    }
+    return "unknown";
+  }
+
   // ---- the end
 
   int finish() {
@@ -378,8 +391,11 @@ class Demo {
                  row["tick_us_p50"].get<double>(), row["tick_us_p99"].get<double>(),
                  row["generation"].get<int>());
     }
-    fmt::print("trunk before {}\ntrunk after  {}\n", trunk_before_, trunk_after);
-    const json report{{"robots", robots},
+    const std::string precision = computed_precision();
+    fmt::print("trunk before {}\ntrunk after  {}\nprecision    {}\n", trunk_before_, trunk_after,
+               precision);
+    const json report{{"precision", precision},
+                      {"robots", robots},
                       {"swaps", swaps_},
                       {"trunk_id_before", trunk_before_},
                       {"trunk_id_after", trunk_after},
@@ -430,6 +446,9 @@ int main(int argc, char** argv) {
   program.add_option("--seconds", arguments.seconds, "How long the robots move")
       ->capture_default_str()
       ->check(CLI::Range(20.0, 3600.0));
+  program.add_option("--precision", arguments.precision, "What the trunk computes in")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"stock", "f32", "bf16", "int8"}));
   CLI11_PARSE(program, argc, argv);
   for (auto* path : {&arguments.build, &arguments.models, &arguments.work})
     *path = fs::absolute(*path).lexically_normal();
