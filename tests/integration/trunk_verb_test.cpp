@@ -91,6 +91,34 @@ TEST_F(TrunkVerb, ExplainsWhatThisMachineComputesInAndWhy) {
   EXPECT_EQ(trunk.wait(), 0);
 }
 
+// oneDNN believes what it is told of the processor, as long as that is less than it is.
+TEST_F(TrunkVerb, AMachineWithoutFastProductsTakesTheBestThatItHas) {
+  if (nn::choose_precision(nn::default_backend(), nn::Precision::bf16).precision !=
+      nn::Precision::bf16)
+    GTEST_SKIP() << "this one has none itself";
+  struct Machine {
+    const char *isa, *wanted, *chosen;
+  };
+  for (const auto& [isa, wanted, chosen] :
+       {Machine{"AVX2", "bf16", "f32 instead of bf16: AVX2 has no fast product in bf16"},
+        Machine{"AVX2", "int8", "f32 instead of int8: AVX2 has no fast product in int8"},
+        Machine{"AVX512_CORE_VNNI", "bf16",
+                "f32 instead of bf16: AVX-512 with VNNI has no fast product in bf16"},
+        Machine{"AVX512_CORE_VNNI", "int8", "int8 on AVX-512 with VNNI, as wanted"}}) {
+    ::setenv("ONEDNN_MAX_CPU_ISA", isa, 1);
+    ChildProcess trunk(command({"--stock", "stock.safetensors", "--precision", wanted, "--json"}),
+                       directory_);
+    ::unsetenv("ONEDNN_MAX_CPU_ISA");
+    EXPECT_THAT(trunk.line(), HasSubstr(std::string("\"chosen\":\"") + chosen)) << isa;
+    test::TrunkCaller caller("ipc://" + socket());
+    auto message = test::tokens_message(5, 7, test::kToyWidth);
+    const auto id = base::from_hex(id_);
+    message.trunk.assign(id.begin(), id.end());
+    caller.send(message.bytes());
+    EXPECT_EQ(caller.receive_features()->code(), 0u) << isa;
+  }
+}
+
 TEST_F(TrunkVerb, RefusesAnotherNumberOfCoresThanThreads) {
   ChildProcess trunk(
       command({"--stock", "stock.safetensors", "--threads", "2", "--cores", "0", "--explain"}),
