@@ -231,6 +231,7 @@ Result<trunk::ServerStats> serve(const Options& options, const config::Config& c
                                       .queue = settings.queue,
                                       .max_batch = settings.max_batch,
                                       .max_tokens = settings.max_tokens};
+  if (!settings.cores.empty()) server_options.core = settings.cores.front();
   trunk::ModelOptions model_options;
   model_options.backend = model_backend(settings);
   model_options.threads = settings.threads;

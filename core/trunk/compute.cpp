@@ -1,11 +1,16 @@
 #include "core/trunk/compute.hpp"
 
+#include "core/base/realtime.hpp"
+#include "core/base/team.hpp"
 #include "core/trunk/warm_up.hpp"
 
 namespace cambium::trunk {
 
-Compute::Compute(TrunkModel& first, std::uint32_t warm_up_rows, base::Waker& done)
-    : done_waker_(done), thread_([this, &first, warm_up_rows] {
+Compute::Compute(TrunkModel& first, std::uint32_t warm_up_rows, base::Waker& done,
+                 std::optional<std::uint32_t> core)
+    : done_waker_(done), thread_([this, &first, warm_up_rows, core] {
+        base::name_thread("trunk part 0");
+        if (core) base::stay_on_core(*core);
         // What is wrong with the model is told to the first request.
         (void)warm_up(first, warm_up_rows);
         warm_.store(true, std::memory_order_release);

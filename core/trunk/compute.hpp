@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <thread>
 
 #include "core/base/waker.hpp"
@@ -20,7 +21,8 @@ class Compute {
   /// `done` is woken when a batch is finished; borrowed until the destructor, which waits for a
   /// batch that runs. The thread begins with one pass of `first` over `warm_up_rows` rows of zeros,
   /// so that no robot pays for pages and buffers that a model touches first. [setup]
-  Compute(TrunkModel& first, std::uint32_t warm_up_rows, base::Waker& done);
+  Compute(TrunkModel& first, std::uint32_t warm_up_rows, base::Waker& done,
+          std::optional<std::uint32_t> core);
   ~Compute();
   Compute(const Compute&) = delete;
   Compute& operator=(const Compute&) = delete;

@@ -20,9 +20,11 @@ class Passes {
     Batch* batch = nullptr;
   };
 
-  /// Borrows both. `max_tokens`: of one request. [setup]
-  Passes(const ModelShelf& shelf, std::uint32_t max_tokens, base::Waker& done)
-      : shelf_(shelf), compute_(*shelf.lanes().front()->model, max_tokens, done) {}
+  /// Borrows both. `max_tokens`: of one request. core: where the compute thread
+  /// stays. [setup]
+  Passes(const ModelShelf& shelf, std::uint32_t max_tokens, base::Waker& done,
+         std::optional<std::uint32_t> core)
+      : shelf_(shelf), compute_(*shelf.lanes().front()->model, max_tokens, done, core) {}
 
   /// No pass but those begun here uses a model of the shelf. [io, rt]
   bool warm() const noexcept { return compute_.warm(); }

@@ -89,7 +89,7 @@ class TrunkServer::Impl {
     if (!socket) return bound.set_value(socket.error());
     options_.endpoint = socket->endpoint();
     socket_ = &*socket;
-    Passes passes(shelf_, options_.max_tokens, waker_);
+    Passes passes(shelf_, options_.max_tokens, waker_, options_.core);
     transport::Poller poller;
     poller.add(*socket_);
     poller.add_descriptor(waker_.descriptor());

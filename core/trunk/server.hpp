@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,10 +20,11 @@
 namespace cambium::trunk {
 
 struct ServerOptions {
-  std::string endpoint;            ///< "ipc://…" or loopback tcp
-  std::uint32_t queue = 64;        ///< requests that may wait
-  std::uint32_t max_batch = 16;    ///< robots in one forward pass
-  std::uint32_t max_tokens = 256;  ///< of one request
+  std::string endpoint;                    ///< "ipc://…" or loopback tcp
+  std::uint32_t queue = 64;                ///< requests that may wait
+  std::uint32_t max_batch = 16;            ///< robots in one forward pass
+  std::uint32_t max_tokens = 256;          ///< of one request
+  std::optional<std::uint32_t> core = {};  ///< that the compute thread stays on
   /// Makes the model of a stock that a host asks for; empty: there is only the first one.
   OpenStock open = {};
   std::uint32_t max_width = 2048;  ///< of a model that is loaded so

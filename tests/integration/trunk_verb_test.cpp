@@ -1,8 +1,10 @@
 #include <gmock/gmock.h>
+#include <sched.h>
 
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <map>
 
 #include "core/nn/product.hpp"
 #include "tests/support/child_process.hpp"
@@ -95,6 +97,32 @@ TEST_F(TrunkVerb, RefusesAnotherNumberOfCoresThanThreads) {
       directory_);
   EXPECT_NE(trunk.wait(), 0);
   EXPECT_THAT(trunk.error(), HasSubstr("1 cores for 2 threads, expected one for each"));
+}
+
+// As the kernel tells it of every thread of the process.
+TEST_F(TrunkVerb, ItsThreadsStayOnTheirCores) {
+  cpu_set_t allowed;
+  ASSERT_EQ(::sched_getaffinity(0, sizeof allowed, &allowed), 0);
+  std::vector<std::string> cores;
+  for (int core = 0; core < CPU_SETSIZE && cores.size() < 2; ++core)
+    if (CPU_ISSET(core, &allowed)) cores.push_back(std::to_string(core));
+  if (cores.size() < 2) GTEST_SKIP() << "this machine has one core";
+  ChildProcess trunk(command({"--stock", "stock.safetensors", "--threads", "2", "--cores",
+                              cores[1] + "," + cores[0]}),
+                     directory_);
+  ASSERT_NE(trunk.line(), "");
+  std::map<std::string, std::string> found;  // name of a thread: where it may run
+  const std::string tasks = "/proc/" + std::to_string(trunk.pid()) + "/task";
+  for (const auto& task : std::filesystem::directory_iterator(tasks)) {
+    std::ifstream status(task.path() / "status");
+    std::string name;
+    for (std::string line; std::getline(status, line);) {
+      if (line.starts_with("Name:\t")) name = line.substr(6);
+      if (line.starts_with("Cpus_allowed_list:\t")) found[name] = line.substr(19);
+    }
+  }
+  EXPECT_EQ(found["trunk part 0"], cores[1]);
+  EXPECT_EQ(found["trunk part 1"], cores[0]);
 }
 
 TEST_F(TrunkVerb, PrecisionsAgreeOnTwoThreads) {

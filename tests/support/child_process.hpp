@@ -50,6 +50,8 @@ class ChildProcess {
   ChildProcess(const ChildProcess&) = delete;
   ChildProcess& operator=(const ChildProcess&) = delete;
 
+  /// -1 after wait().
+  pid_t pid() const noexcept { return pid_; }
   /// Nothing after wait(): -1 would be everybody.
   void signal(int number) {
     if (pid_ > 0) ::kill(pid_, number);
