@@ -66,7 +66,7 @@ class WireHost : private WirePeer {
     body.sensors = {{.name = "joint_position", .unit = "rad", .frame = "joint", .shape = {2}},
                     {.name = "goal", .unit = "m", .frame = "base", .shape = {3}}};
     body.control_hz = 100;
-    const auto bytes = runtime::welcome(0, "left", body, 1, 1, 8);
+    const auto bytes = runtime::welcome(0, "left", body, 1, 1, 8, {});
     ASSERT_TRUE(socket_->send(from_, bytes).ok());
   }
   /// Of the next observation: its sequence number.
