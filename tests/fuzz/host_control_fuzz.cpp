@@ -38,8 +38,12 @@ struct Fixture {
         wire::CreateMemoryOffer(builder, static_cast<std::uint32_t>(::getpid()),
                                 static_cast<std::uint32_t>(ring.descriptor()), ring.bytes(), token);
     wire::FinishMemoryBuffer(builder, wire::CreateMemory(builder, 0, 1, offer));
-    controller->send(transport::bytes_of(builder));
-    fuzz::wait_until(controller->poller(), "sound memory is taken", shared);
+    // Again and again: an input may have been an offer too, which is still being looked at.
+    fuzz::wait_until(controller->poller(), "sound memory is taken", [&] {
+      controller->send(transport::bytes_of(builder));
+      controller->fence();
+      return shared();
+    });
   }
 
   // The slot that the seeds name: sequence 2 at byte 64.
