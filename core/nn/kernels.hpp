@@ -77,6 +77,7 @@ struct Kernels {
   /// finite.
   float (*quantise)(const float* x, std::size_t n, std::uint8_t* y) noexcept;
   void (*rescale)(const RescaleArgs&) noexcept;
+  void (*add)(const float* x, std::size_t n, float* y) noexcept;  ///< y += x
 };
 
 /// The fastest set that this processor runs. [any, rt]

@@ -227,6 +227,11 @@ void rescale_rows(const RescaleArgs& a) noexcept {
   }
 }
 
+void add(const float* x, Size n, float* y) noexcept {
+#pragma omp simd
+  for (Size i = 0; i < n; ++i) y[i] += x[i];
+}
+
 void rescale(const RescaleArgs& a) noexcept {
   if (a.gelu) return rescale_rows<false, true>(a);
   if (a.add) return rescale_rows<true, false>(a);
@@ -250,7 +255,8 @@ const Kernels kKernels = {CAMBIUM_TEXT(CAMBIUM_ISA),
                           softmax_row,
                           to_bf16,
                           quantise,
-                          rescale};
+                          rescale,
+                          add};
 #undef CAMBIUM_TEXT
 #undef CAMBIUM_TEXT_
 

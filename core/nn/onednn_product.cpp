@@ -164,10 +164,7 @@ class OnednnProduct final : public Product {
     return {{x, weight, bias, y_of(rows)}, attributes, engine_};
   }
 
-  Description y_of(std::uint32_t rows) const {
-    if (spec_.precision == Precision::int8) return {dims(rows, spec_.out), types_.y, Tag::ab};
-    return {dims(rows, spec_.out), types_.y, dims(spec_.y_stride, 1)};
-  }
+  Description y_of(std::uint32_t rows) const { return {dims(rows, spec_.out), types_.y, Tag::ab}; }
 
   void prepare(std::uint32_t rows) {
     const auto description = describe(rows, weight_);
@@ -197,7 +194,7 @@ class OnednnProduct final : public Product {
                        .offsets = weights.offsets.data(),
                        .bias = weights.biases.data(),
                        .y = y,
-                       .y_stride = spec_.y_stride,
+                       .y_stride = spec_.out,
                        .add = spec_.epilogue == Epilogue::add,
                        .gelu = spec_.epilogue == Epilogue::gelu});
   }

@@ -48,10 +48,10 @@ class EigenProduct final : public Product {
                .in = spec_.in,
                .out = spec_.out,
                .y = out,
-               .y_stride = spec_.y_stride,
+               .y_stride = spec_.out,
                .add = spec_.epilogue == Epilogue::add});
     if (spec_.epilogue != Epilogue::gelu) return {};
-    for (std::size_t r = 0; r < rows; ++r) k.gelu(out + r * spec_.y_stride, spec_.out);
+    k.gelu(out, std::size_t{rows} * spec_.out);
     return {};
   }
 
@@ -62,9 +62,8 @@ class EigenProduct final : public Product {
 };
 
 std::string text(const ProductSpec& spec) {
-  return std::to_string(spec.in) + " -> " + std::to_string(spec.out) + ", rows of y " +
-         std::to_string(spec.y_stride) + " apart, at most " + std::to_string(spec.max_rows) +
-         " rows";
+  return std::to_string(spec.in) + " -> " + std::to_string(spec.out) + ", at most " +
+         std::to_string(spec.max_rows) + " rows";
 }
 
 }  // namespace
@@ -85,10 +84,10 @@ std::uint32_t padded_rows(std::uint32_t rows) noexcept {
 Result<std::unique_ptr<Product>> make_product(const ProductSpec& spec) {
   const bool odd_store =
       spec.y_bf16 && (spec.precision != Precision::bf16 || spec.epilogue == Epilogue::add);
-  if (spec.in == 0 || spec.out == 0 || spec.max_rows == 0 || spec.y_stride < spec.out || odd_store)
+  if (spec.in == 0 || spec.out == 0 || spec.max_rows == 0 || odd_store)
     return Error{Code::bad_argument, "a product was asked for with " + text(spec) +
-                                         "; expected at least one of each, rows of y that do not "
-                                         "overlap, and bf16 only from bf16"};
+                                         "; expected at least one of each, and bf16 only from "
+                                         "bf16"};
   if (spec.backend == Backend::eigen) {
     if (spec.precision != Precision::f32)
       return Error{Code::unavailable, std::string("backend 'eigen' computes in f32, not in ") +

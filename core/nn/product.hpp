@@ -28,7 +28,6 @@ struct ProductSpec {
   Precision precision = Precision::f32;
   std::uint32_t max_rows = 1;
   std::uint32_t in = 0, out = 0;
-  std::uint32_t y_stride = 0;  ///< numbers from one row of y to the next; at least `out`
   Epilogue epilogue = Epilogue::none;
   bool y_bf16 = false;  ///< y is stored in bf16, else in f32; only with bf16 and without `add`
 };
@@ -45,8 +44,8 @@ constexpr std::size_t size_of_activation(Precision precision) noexcept {
 }
 
 /// Each number of rows has to be prepared beforehand, so larger ones are rounded up to a few sizes:
-/// buffers of x and y hold this many rows, of which those beyond `rows` may be read and overwritten.
-/// A single robot's rows are exact. [any, rt]
+/// buffers of x and y hold this many rows, of which those beyond `rows` may be read and
+/// overwritten. A single robot's rows are exact. [any, rt]
 std::uint32_t padded_rows(std::uint32_t rows) noexcept;
 
 /// Weights in the layout of the product that packed them.
@@ -65,7 +64,7 @@ class Product {
   /// live as long. Several threads may pack. [setup]
   virtual Result<std::unique_ptr<PackedWeights>> pack(const float* weight, const float* bias,
                                                       base::HugePages& memory) const = 0;
-  /// y (padded_rows(rows), out), `y_stride` apart. `weights` are this product's own. rows: at most
+  /// y (padded_rows(rows), out), without gaps. `weights` are this product's own. rows: at most
   /// `max_rows`. [loop, rt but for small argument tables that oneDNN makes inside each call]
   virtual Status run(const PackedWeights& weights, Activations x, std::uint32_t rows,
                      void* y) noexcept = 0;

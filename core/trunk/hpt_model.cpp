@@ -105,39 +105,34 @@ void HptModel::share_out() {
     Part& part = parts_[i];
     part.first_head = spec_.heads * i / parts;
     part.heads = spec_.heads * (i + 1) / parts - part.first_head;
-    part.first_out = boundary(spec_.width, i, parts);
     part.first_hidden = boundary(hidden, i, parts);
-    part.out = boundary(spec_.width, i + 1, parts) - part.first_out;
     part.hidden = boundary(hidden, i + 1, parts) - part.first_hidden;
   }
 }
 
 Result<void> HptModel::make_products(Part& part) {
-  const auto all_hidden = static_cast<std::uint32_t>(this->hidden());
-  const auto qkv = static_cast<std::uint32_t>(3 * part.heads * dim());
+  const auto own = static_cast<std::uint32_t>(part.heads * dim());
   const bool bf16 = info_.precision == nn::Precision::bf16;
-  nn::ProductSpec shared{
-      .backend = options_.backend, .precision = info_.precision, .max_rows = options_.max_rows};
   const auto make = [&](std::unique_ptr<nn::Product>& product, std::uint32_t from, std::uint32_t to,
-                        std::uint32_t stride, nn::Epilogue epilogue) -> Result<void> {
-    nn::ProductSpec spec = shared;
-    spec.in = from;
-    spec.out = to;
-    spec.y_stride = stride;
-    spec.epilogue = epilogue;
-    spec.y_bf16 = bf16 && epilogue == nn::Epilogue::gelu;
-    auto made = nn::make_product(spec);
+                        nn::Epilogue epilogue) -> Result<void> {
+    auto made = nn::make_product({.backend = options_.backend,
+                                  .precision = info_.precision,
+                                  .max_rows = options_.max_rows,
+                                  .in = from,
+                                  .out = to,
+                                  .epilogue = epilogue,
+                                  .y_bf16 = bf16 && epilogue == nn::Epilogue::gelu});
     if (!made) return std::move(made).error();
     product = std::move(*made);
     return {};
   };
+  // Alone, a part adds to the residual itself.
+  const auto add = team_.size() == 1 ? nn::Epilogue::add : nn::Epilogue::none;
   const std::uint32_t width = spec_.width;
-  if (auto made = make(part.in_proj, width, qkv, qkv, nn::Epilogue::none); !made) return made;
-  if (auto made = make(part.out_proj, width, part.out, width, nn::Epilogue::add); !made)
-    return made;
-  if (auto made = make(part.fc1, width, part.hidden, all_hidden, nn::Epilogue::gelu); !made)
-    return made;
-  return make(part.fc2, all_hidden, part.out, width, nn::Epilogue::add);
+  if (auto made = make(part.in_proj, width, 3 * own, nn::Epilogue::none); !made) return made;
+  if (auto made = make(part.out_proj, own, width, add); !made) return made;
+  if (auto made = make(part.fc1, width, part.hidden, nn::Epilogue::gelu); !made) return made;
+  return make(part.fc2, part.hidden, width, add);
 }
 
 // On the part's own thread: twice the speed, and memory near its core.
@@ -146,15 +141,29 @@ Result<void> HptModel::set_up_part(std::uint32_t index, std::span<const Given> g
   if (auto made = make_products(part); !made) return made;
   const std::uint64_t width = spec_.width, own = part.heads * dim(),
                       first = part.first_head * dim();
-  std::vector<float> weight, bias;
-  const auto read = [&](const GivenProduct& from, std::uint64_t row, std::uint64_t count) {
+  std::vector<float> weight, bias, whole;
+  // Outputs of a product that are this part's.
+  const auto read_rows = [&](const GivenProduct& from, std::uint64_t row, std::uint64_t count) {
     const std::size_t at = weight.size(), columns = from.weight.columns();
     weight.resize(at + count * columns);
     from.weight.read_rows(row, count, weight.data() + at);
     bias.insert(bias.end(), from.bias.data() + row, from.bias.data() + row + count);
   };
-  const auto pack_read = [&](const nn::Product& product,
-                             std::unique_ptr<nn::PackedWeights>& to) -> Result<void> {
+  // Inputs that are this part's; only one part adds the bias.
+  const auto read_columns = [&](const GivenProduct& from, std::uint64_t column,
+                                std::uint64_t count) {
+    const std::size_t rows = from.weight.rows(), columns = from.weight.columns();
+    weight.resize(rows * count);
+    whole.resize(columns);
+    for (std::size_t r = 0; r < rows; ++r) {
+      from.weight.read_rows(r, 1, whole.data());
+      std::copy_n(whole.data() + column, count, weight.data() + r * count);
+    }
+    bias = from.bias;
+    if (index != 0) std::fill(bias.begin(), bias.end(), 0.0f);
+  };
+  const auto pack = [&](const nn::Product& product,
+                        std::unique_ptr<nn::PackedWeights>& to) -> Result<void> {
     auto packed = product.pack(weight.data(), bias.data(), part.memory);
     if (!packed) return std::move(packed).error();
     to = std::move(*packed);
@@ -166,14 +175,14 @@ Result<void> HptModel::set_up_part(std::uint32_t index, std::span<const Given> g
     auto& to = blocks_[i].parts[index];
     // Queries, keys and values of its heads, one after the other.
     for (std::uint64_t kind = 0; kind < 3; ++kind)
-      read(given[i].in_proj, kind * width + first, own);
-    if (auto done = pack_read(*part.in_proj, to.in_proj); !done) return done;
-    read(given[i].out_proj, part.first_out, part.out);
-    if (auto done = pack_read(*part.out_proj, to.out_proj); !done) return done;
-    read(given[i].fc1, part.first_hidden, part.hidden);
-    if (auto done = pack_read(*part.fc1, to.fc1); !done) return done;
-    read(given[i].fc2, part.first_out, part.out);
-    if (auto done = pack_read(*part.fc2, to.fc2); !done) return done;
+      read_rows(given[i].in_proj, kind * width + first, own);
+    if (auto done = pack(*part.in_proj, to.in_proj); !done) return done;
+    read_columns(given[i].out_proj, first, own);
+    if (auto done = pack(*part.out_proj, to.out_proj); !done) return done;
+    read_rows(given[i].fc1, part.first_hidden, part.hidden);
+    if (auto done = pack(*part.fc1, to.fc1); !done) return done;
+    read_columns(given[i].fc2, part.first_hidden, part.hidden);
+    if (auto done = pack(*part.fc2, to.fc2); !done) return done;
   }
   return {};
 } catch (const std::exception& problem) {
@@ -182,19 +191,23 @@ Result<void> HptModel::set_up_part(std::uint32_t index, std::span<const Given> g
 
 void HptModel::make_buffers() {
   const std::size_t rows = nn::padded_rows(options_.max_rows), width = spec_.width;
-  const std::size_t number = nn::size_of_activation(info_.precision);
-  x_.resize(rows * width);
-  narrow_.data.resize(rows * width * number);
-  wide_.data.resize(rows * hidden() * number);
-  if (int8()) {
-    mixed_.resize(rows * width);
-    hidden_.resize(rows * hidden());
-    narrow_.scales.resize(rows);
-    wide_.scales.resize(rows);
-  }
+  const auto make = [&](Rows& buffer, std::size_t columns) {
+    buffer.data.resize(rows * columns * nn::size_of_activation(info_.precision));
+    if (int8()) buffer.scales.resize(rows);
+  };
   for (auto& part : parts_) {
-    part.qkv.resize(rows * 3 * part.heads * dim());
+    const std::size_t own = part.heads * dim();
+    part.x.resize(rows * width);
     part.row.resize(width);
+    make(part.normed, width);
+    part.qkv.resize(rows * 3 * own);
+    make(part.mixed, own);
+    make(part.hidden_rows, part.hidden);
+    if (int8()) part.unrounded.resize(rows * part.hidden);
+    if (parts_.size() > 1) {
+      part.attention_sum.resize(rows * width);
+      part.mlp_sum.resize(rows * width);
+    }
     part.scratch.resize(nn::attention_scratch(options_.max_rows, dim()));
   }
   for (const auto& block : blocks_) {
@@ -215,65 +228,64 @@ Status HptModel::forward(std::span<const Segment> segments, float* rows) noexcep
   if (count == 0) return {};
   segments_ = segments;
   rows_ = static_cast<std::uint32_t>(count);
-  const std::size_t size = count * spec_.width;
-  // The padding starts each time from zero: what grows in it over the blocks must stay small.
-  const std::size_t padded = std::size_t{nn::padded_rows(rows_)} * spec_.width;
-  std::memcpy(x_.data(), rows, size * sizeof(float));
-  std::fill(x_.data() + size, x_.data() + padded, 0.0f);
+  given_ = rows;
   auto work = [this](std::uint32_t part) noexcept { run_blocks(part); };
   team_.run(work);
   for (const auto& part : parts_)
     if (!part.status.ok()) return part.status;
-  std::memcpy(rows, x_.data(), size * sizeof(float));
+  std::memcpy(rows, parts_[0].x.data(), count * spec_.width * sizeof(float));
   return {};
 }
 
 void HptModel::run_blocks(std::uint32_t part) noexcept {
-  parts_[part].status = {};
+  Part& own = parts_[part];
+  own.status = {};
+  const std::size_t size = std::size_t{rows_} * spec_.width;
+  // The padding starts each time from zero: what grows in it over the blocks must stay small.
+  const std::size_t padded = std::size_t{nn::padded_rows(rows_)} * spec_.width;
+  std::memcpy(own.x.data(), given_, size * sizeof(float));
+  std::fill(own.x.data() + size, own.x.data() + padded, 0.0f);
   for (const auto& block : blocks_) run_block(block, part);
 }
 
-// A part that failed goes on: the others wait for it at every step.
+// A part that failed goes on: the others wait for it at every meeting.
 void HptModel::run_block(const Block& block, std::uint32_t part) noexcept {
   Part& own = parts_[part];
   const auto& weights = block.parts[part];
+  const bool alone = parts_.size() == 1;
   const auto run = [&](nn::Product& product, const nn::PackedWeights& packed, const Rows& x,
                        void* y) {
     const Status done = product.run(packed, x.view(), rows_, y);
     if (own.status.ok()) own.status = done;
   };
-  normalise_rows(block.norm_1, part);
-  team_.meet();
-  run(*own.in_proj, *weights.in_proj, narrow_, own.qkv.data());
+  normalise(block.norm_1, own);
+  run(*own.in_proj, *weights.in_proj, own.normed, own.qkv.data());
   attend(block, own);
-  team_.meet();
+  run(*own.out_proj, *weights.out_proj, own.mixed, alone ? own.x.data() : own.attention_sum.data());
+  if (!alone) add(&Part::attention_sum, own);
+
+  normalise(block.norm_2, own);
+  void* const hidden = int8() ? static_cast<void*>(own.unrounded.data()) : own.hidden_rows.f32();
+  run(*own.fc1, *weights.fc1, own.normed, hidden);
   if (int8()) {
-    convert_rows(mixed_.data(), spec_.width, part);
-    team_.meet();
+    for (std::size_t r = 0; r < rows_; ++r)
+      convert(own.unrounded.data() + r * own.hidden, own.hidden, own.hidden_rows, r);
   }
-  run(*own.out_proj, *weights.out_proj, wide_, x_.data() + own.first_out);
+  run(*own.fc2, *weights.fc2, own.hidden_rows, alone ? own.x.data() : own.mlp_sum.data());
+  if (!alone) add(&Part::mlp_sum, own);
+}
+
+// A sum is written again one block later, after the other meeting: nobody reads it any more then.
+void HptModel::add(std::vector<float> Part::*sum, Part& own) noexcept {
   team_.meet();
-  normalise_rows(block.norm_2, part);
-  team_.meet();
-  if (int8()) {
-    run(*own.fc1, *weights.fc1, narrow_, hidden_.data() + own.first_hidden);
-    team_.meet();
-    convert_rows(hidden_.data(), hidden(), part);
-  } else {
-    const std::size_t first = own.first_hidden * nn::size_of_activation(info_.precision);
-    run(*own.fc1, *weights.fc1, narrow_, wide_.data.data() + first);
-  }
-  team_.meet();
-  run(*own.fc2, *weights.fc2, wide_, x_.data() + own.first_out);
-  team_.meet();
+  const std::size_t size = std::size_t{rows_} * spec_.width;
+  for (const Part& other : parts_) nn::kernels().add((other.*sum).data(), size, own.x.data());
 }
 
 void HptModel::attend(const Block& block, Part& own) noexcept {
   const std::size_t columns = own.heads * dim(), first = own.first_head * dim();
-  const std::size_t width = spec_.width;
-  // bf16 is made of the part's own qkv, whose queries of a row are read before it is written.
-  const bool bf16 = info_.precision == nn::Precision::bf16;
-  float* const made = int8() ? mixed_.data() : reinterpret_cast<float*>(wide_.data.data());
+  // What is rounded lies in place of the queries before, which are read before it is written.
+  const bool rounded = info_.precision != nn::Precision::f32;
   for (const auto& segment : segments_) {
     float* qkv = own.qkv.data() + std::size_t{segment.first_row} * 3 * columns;
     nn::kernels().attention({.q = qkv,
@@ -288,30 +300,21 @@ void HptModel::attend(const Block& block, Part& own) noexcept {
                              .last_head = own.heads,
                              .dim = dim(),
                              .scale = 1.0f / std::sqrt(static_cast<float>(dim())),
-                             .out = bf16 ? qkv : made + segment.first_row * width + first,
-                             .out_stride = bf16 ? 3 * columns : width,
+                             .out = rounded ? qkv : own.mixed.f32() + segment.first_row * columns,
+                             .out_stride = rounded ? 3 * columns : columns,
                              .scratch = own.scratch.data()});
   }
-  if (!bf16) return;
-  auto* to = reinterpret_cast<std::uint16_t*>(wide_.data.data()) + first;
+  if (!rounded) return;
   for (std::size_t r = 0; r < rows_; ++r)
-    nn::kernels().to_bf16(own.qkv.data() + r * 3 * columns, columns, to + r * width);
+    convert(own.qkv.data() + r * 3 * columns, columns, own.mixed, r);
 }
 
-void HptModel::normalise_rows(const nn::LayerNorm& norm, std::uint32_t part) noexcept {
+void HptModel::normalise(const nn::LayerNorm& norm, Part& own) noexcept {
   const std::size_t width = spec_.width;
-  const std::uint32_t last = rows_ * (part + 1) / team_.size();
-  float* const row = parts_[part].row.data();
-  for (std::size_t r = rows_ * part / team_.size(); r < last; ++r) {
-    norm.run(x_.data() + r * width, 1, row);
-    convert(row, width, narrow_, r);
+  for (std::size_t r = 0; r < rows_; ++r) {
+    norm.run(own.x.data() + r * width, 1, own.row.data());
+    convert(own.row.data(), width, own.normed, r);
   }
-}
-
-void HptModel::convert_rows(const float* from, std::size_t columns, std::uint32_t part) noexcept {
-  const std::uint32_t last = rows_ * (part + 1) / team_.size();
-  for (std::size_t r = rows_ * part / team_.size(); r < last; ++r)
-    convert(from + r * columns, columns, wide_, r);
 }
 
 void HptModel::convert(const float* row, std::size_t columns, Rows& to,

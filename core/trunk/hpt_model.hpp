@@ -26,9 +26,11 @@ struct HptSpec {
 /// Per block: x += attention(LN(x)), x += MLP(LN(x)); one learned key and value follow those of
 /// each segment; no final norm. golden/README.md, section 3.2, is the reference.
 ///
-/// Several threads share the heads of the attention and the outputs of each product, so each
-/// streams its own part of the weights; rows are shared where rows are independent. What is summed
-/// is summed in the same order whatever the number of threads.
+/// Several threads share the heads of the attention and the hidden numbers of the MLP: each has its
+/// own part of all weights, and makes of its part a sum as wide as the residual; at two meetings a
+/// block, every part adds the sums of all, in the same order, to a residual of its own. So nothing
+/// else is exchanged, and no product reads or writes with gaps, which oneDNN would do slowly. The
+/// number of threads changes results by what rounding a share instead of a whole changes.
 class HptModel final : public TrunkModel {
  public:
   /// weights   `blocks.{i}.…`; packed. incompatible naming what is missing, extra or misshapen.
@@ -41,15 +43,31 @@ class HptModel final : public TrunkModel {
   Status forward(std::span<const Segment> segments, float* rows) noexcept override;
 
  private:
-  /// What one thread computes of every block, and where it puts it.
+  /// Rows as the products read them.
+  struct Rows {
+    std::vector<std::byte> data;  // (padded max_rows, columns), without gaps
+    std::vector<float> scales;    // int8: (padded max_rows)
+
+    nn::Activations view() const noexcept { return {data.data(), scales.data()}; }
+    float* f32() noexcept { return reinterpret_cast<float*>(data.data()); }
+  };
+
+  /// What one thread computes of every block, and where. Buffers are (padded max_rows, …); the
+  /// padding is computed and never read by a robot's rows.
   struct Part {
     std::uint32_t first_head = 0, heads = 0;
-    std::uint32_t first_out = 0, out = 0;        ///< of the width
     std::uint32_t first_hidden = 0, hidden = 0;  ///< of the MLP
     std::unique_ptr<nn::Product> in_proj, out_proj, fc1, fc2;
-    base::HugePages memory;  ///< of its weights
-    std::vector<float> qkv;  // (padded max_rows, 3 * heads * dim)
-    std::vector<float> row;  // (width)
+    base::HugePages memory;        ///< of its weights
+    std::vector<float> x;          // (…, width), the residual; the same in all parts
+    std::vector<float> row;        // (width)
+    Rows normed;                   // (…, width): what in_proj and fc1 read
+    std::vector<float> qkv;        // (…, 3 * heads * dim)
+    Rows mixed;                    // (…, heads * dim): what out_proj reads
+    Rows hidden_rows;              // (…, hidden): what fc2 reads
+    std::vector<float> unrounded;  // (…, hidden), int8: what fc1 made
+    // (…, width), with other parts: its share of what attention and MLP add.
+    std::vector<float> attention_sum, mlp_sum;
     std::vector<float> scratch;
     Status status;  ///< of the pass that runs
   };
@@ -72,14 +90,6 @@ class HptModel final : public TrunkModel {
     GivenProduct in_proj, out_proj, fc1, fc2;
   };
 
-  /// Rows as the products read them.
-  struct Rows {
-    std::vector<std::byte> data;  // (padded max_rows, columns), without gaps
-    std::vector<float> scales;    // int8: (padded max_rows)
-
-    nn::Activations view() const noexcept { return {data.data(), scales.data()}; }
-  };
-
   HptModel(const HptSpec& spec, const ModelOptions& options, nn::ChosenPrecision chosen);
   void share_out();
   /// Its products, and its part of the weights laid out for them.
@@ -95,9 +105,9 @@ class HptModel final : public TrunkModel {
   void run_blocks(std::uint32_t part) noexcept;
   void run_block(const Block& block, std::uint32_t part) noexcept;
   void attend(const Block& block, Part& own) noexcept;
-  void normalise_rows(const nn::LayerNorm& norm, std::uint32_t part) noexcept;
-  /// Numbers of its rows, `columns` each, into wide_.
-  void convert_rows(const float* from, std::size_t columns, std::uint32_t part) noexcept;
+  void normalise(const nn::LayerNorm& norm, Part& own) noexcept;
+  /// Adds what all parts have summed, when they have.
+  void add(std::vector<float> Part::*sum, Part& own) noexcept;
   void convert(const float* row, std::size_t columns, Rows& to, std::size_t index) noexcept;
 
   HptSpec spec_;
@@ -106,14 +116,9 @@ class HptModel final : public TrunkModel {
   base::Team team_;
   std::vector<Part> parts_;
   std::vector<Block> blocks_;
-  // (padded max_rows, …); the padding is computed and never read by a robot's rows.
-  std::vector<float> x_;       // (…, width), between the blocks
-  std::vector<float> mixed_;   // (…, width), int8: what attention made
-  std::vector<float> hidden_;  // (…, hidden), int8: what fc1 made
-  Rows narrow_;                // (…, width): what in_proj and fc1 read
-  Rows wide_;  // (…, hidden): what fc2 reads; (…, width) of it: what out_proj reads
   // Of the pass that runs.
   std::span<const Segment> segments_;
+  const float* given_ = nullptr;
   std::uint32_t rows_ = 0;
 };
 
