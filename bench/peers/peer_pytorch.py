@@ -108,7 +108,7 @@ class PyTorch(Peer):
 
 
 class CompiledPyTorch(PyTorch):
-    """All blocks share what is compiled for the first: whole trunks take minutes, no faster."""
+    """All blocks share what is compiled for the first: whole trunks take minutes, and no gain was seen."""
 
     def __init__(self, problem: Problem, precision: str) -> None:
         if precision == "int8":
