@@ -88,8 +88,11 @@ class OnednnProduct final : public Product {
                                   {dims(spec.in, spec.out), types_.weight, Tag::any});
     weight_ = typical.weights_desc();
     implementation_ = typical.impl_info_str();
-    for (std::uint32_t rows = 1; rows <= most; rows = padded_rows(rows) + 1)
-      prepare(padded_rows(rows));
+    // The largest first: a size that the library has nothing for takes the next larger one.
+    std::vector<std::uint32_t> sizes;
+    for (std::uint32_t rows = 1; rows <= most; rows = sizes.back() + 1)
+      sizes.push_back(padded_rows(rows));
+    for (auto size = sizes.rbegin(); size != sizes.rend(); ++size) prepare(*size);
     if (spec.precision == Precision::int8) sums_.resize(std::size_t{most} * spec.out);
   }
 
@@ -121,7 +124,9 @@ class OnednnProduct final : public Product {
     const auto& own = static_cast<const OnednnWeights&>(weights);
     omp_set_num_threads(1);  // kept by OpenMP for each calling thread
     const bool int8 = spec_.precision == Precision::int8;
-    Prepared& p = prepared_.at(padded_rows(rows));
+    const auto found = prepared_.lower_bound(padded_rows(rows));
+    if (found == prepared_.end()) return Code::bad_argument;
+    Prepared& p = found->second;
     if (dnnl_memory_set_data_handle(p.x.get(), const_cast<void*>(x.data)) != dnnl_success ||
         dnnl_memory_set_data_handle(p.y.get(), int8 ? sums_.data() : y) != dnnl_success) {
       return Code::failed;
@@ -166,13 +171,15 @@ class OnednnProduct final : public Product {
 
   Description y_of(std::uint32_t rows) const { return {dims(rows, spec_.out), types_.y, Tag::ab}; }
 
-  void prepare(std::uint32_t rows) {
+  void prepare(std::uint32_t rows) try {
     const auto description = describe(rows, weight_);
     prepared_.emplace(rows,
                       Prepared{dnnl::matmul(description),
                                dnnl::memory(description.src_desc(), engine_, DNNL_MEMORY_NONE),
                                dnnl::memory(description.dst_desc(), engine_, DNNL_MEMORY_NONE),
                                dnnl::memory(description.scratchpad_desc(), engine_)});
+  } catch (const dnnl::error&) {
+    if (prepared_.empty()) throw;
   }
 
   void reorder(Type type, void* weight, dnnl::memory& packed) const {

@@ -43,9 +43,8 @@ constexpr std::size_t size_of_activation(Precision precision) noexcept {
   return precision == Precision::f32 ? 4 : precision == Precision::bf16 ? 2 : 1;
 }
 
-/// Each number of rows has to be prepared beforehand, so larger ones are rounded up to a few sizes:
-/// buffers of x and y hold this many rows, of which those beyond `rows` may be read and
-/// overwritten. A single robot's rows are exact. [any, rt]
+/// Each number of rows has to be prepared beforehand, so larger ones are rounded up to a few sizes.
+/// A single robot's rows are exact. [any, rt]
 std::uint32_t padded_rows(std::uint32_t rows) noexcept;
 
 /// Weights in the layout of the product that packed them.
@@ -64,8 +63,9 @@ class Product {
   /// live as long. Several threads may pack. [setup]
   virtual Result<std::unique_ptr<PackedWeights>> pack(const float* weight, const float* bias,
                                                       base::HugePages& memory) const = 0;
-  /// y (padded_rows(rows), out), without gaps. `weights` are this product's own. rows: at most
-  /// `max_rows`. [loop, rt but for small argument tables that oneDNN makes inside each call]
+  /// y (rows, out), without gaps. Buffers of x and y hold padded_rows(max_rows) rows, of which
+  /// those beyond `rows` may be read and overwritten. `weights` are this product's own. rows: at
+  /// most `max_rows`. [loop, rt but for small argument tables that oneDNN makes inside each call]
   virtual Status run(const PackedWeights& weights, Activations x, std::uint32_t rows,
                      void* y) noexcept = 0;
   /// What computes it, as the library names it: "brg:avx512_core_bf16". [any]
