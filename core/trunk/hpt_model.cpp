@@ -86,7 +86,8 @@ Result<std::unique_ptr<TrunkModel>> HptModel::create(const HptSpec& spec,
   std::unique_ptr<HptModel> model(new HptModel(spec, options, chosen));
   for (auto& block : blocks) block.parts.resize(model->team_.size());
   model->blocks_ = std::move(blocks);
-  model->share_out();
+  if (auto shared = model->share_out(); !shared)
+    return Error{shared.error().code, owner + ": " + shared.error().message};
   std::vector<Result<void>> done(model->parts_.size());
   auto set_up = [&](std::uint32_t part) noexcept { done[part] = model->set_up_part(part, given); };
   model->team_.run(set_up);
@@ -97,7 +98,7 @@ Result<std::unique_ptr<TrunkModel>> HptModel::create(const HptSpec& spec,
   return std::unique_ptr<TrunkModel>(std::move(model));
 }
 
-void HptModel::share_out() {
+Result<void> HptModel::share_out() {
   const std::uint32_t parts = team_.size();
   const auto hidden = static_cast<std::uint32_t>(this->hidden());
   parts_.resize(parts);
@@ -107,7 +108,9 @@ void HptModel::share_out() {
     part.heads = spec_.heads * (i + 1) / parts - part.first_head;
     part.first_hidden = boundary(hidden, i, parts);
     part.hidden = boundary(hidden, i + 1, parts) - part.first_hidden;
+    if (auto made = make_products(part); !made) return made;
   }
+  return {};
 }
 
 Result<void> HptModel::make_products(Part& part) {
@@ -138,7 +141,6 @@ Result<void> HptModel::make_products(Part& part) {
 // On the part's own thread: twice the speed, and memory near its core.
 Result<void> HptModel::set_up_part(std::uint32_t index, std::span<const Given> given) try {
   Part& part = parts_[index];
-  if (auto made = make_products(part); !made) return made;
   const std::uint64_t width = spec_.width, own = part.heads * dim(),
                       first = part.first_head * dim();
   std::vector<float> weight, bias, whole;

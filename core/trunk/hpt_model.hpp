@@ -91,8 +91,9 @@ class HptModel final : public TrunkModel {
   };
 
   HptModel(const HptSpec& spec, const ModelOptions& options, nn::ChosenPrecision chosen);
-  void share_out();
-  /// Its products, and its part of the weights laid out for them.
+  /// What each part has, and its products.
+  Result<void> share_out();
+  /// Its part of the weights, laid out for its products.
   Result<void> set_up_part(std::uint32_t part, std::span<const Given> given);
   Result<void> make_products(Part& part);
   void make_buffers();
