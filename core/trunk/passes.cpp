@@ -45,6 +45,8 @@ Passes::Done Passes::begin() noexcept {
   }
   Batch& batch = lane->ready.empty() ? lane->ready : lane->spare;
   schedule.fill(batch, base::monotonic_ns());
+  // All were doomed. An empty batch must not run: it would look free before it is answered.
+  if (batch.empty()) return {};
   compute_.start(*lane->model, batch);
   return {};
 }

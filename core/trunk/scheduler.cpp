@@ -45,7 +45,7 @@ const Request* Scheduler::lone() noexcept {
 
 void Scheduler::fill(Batch& batch, base::Nanoseconds now) noexcept {
   batch.fill(queue_, cost_, now, doomed_);
-  running_ = true;
+  running_ = !batch.empty();
   free_at_ = now + cost_.of(batch.rows());
 }
 
