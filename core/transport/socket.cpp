@@ -174,8 +174,16 @@ Status status_of_errno() noexcept {
 
 Status Socket::send(const Peer& to, std::span<const std::byte> bytes) noexcept {
   void* const socket = impl_->zmq.handle();
-  if (zmq_send(socket, to.bytes.data(), to.size, ZMQ_SNDMORE | ZMQ_DONTWAIT) < 0)
-    return status_of_errno();
+  const auto address = [&] {
+    return zmq_send(socket, to.bytes.data(), to.size, ZMQ_SNDMORE | ZMQ_DONTWAIT) >= 0;
+  };
+  if (!address()) {
+    if (errno != EAGAIN) return status_of_errno();
+    // In a burst ZeroMQ hears late that its peer has read: only a look at the events makes it
+    // listen, and what looks full may not be.
+    (void)writable();
+    if (!address()) return status_of_errno();
+  }
   if (zmq_send(socket, bytes.data(), bytes.size(), ZMQ_DONTWAIT) < 0) return status_of_errno();
   return {};
 }
