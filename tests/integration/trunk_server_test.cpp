@@ -286,9 +286,6 @@ TEST_F(TrunkServerTest, RefusesAtOnceWhatCouldNotBeInTime) {
 }
 
 TEST_F(TrunkServerTest, AGreedyRobotStarvesNobody) {
-#ifdef __SANITIZE_THREAD__
-  GTEST_SKIP() << "ten times slower, one answer in thousands does not come, and why is not known";
-#endif
   auto narrow = options();
   narrow.max_batch = 2;  // it could fill one pass after the other
   auto server = TrunkServer::start(narrow, {test::digest(0xab), "fake", 0},
