@@ -84,6 +84,7 @@ class TrunkCaller {
 };
 
 inline std::vector<float> values(const wire::Features& features) {
+  if (features.values() == nullptr) return {};  // a refusal
   return {features.values()->begin(), features.values()->end()};
 }
 
