@@ -14,7 +14,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr nn::TrunkShape kBase{"hpt", 256, 16, 8, 4};
+const nn::TrunkShape kBase{"hpt", 256, 16, 8, 4};
 constexpr std::size_t kFleets[] = {8, 16};
 // Four kinds of robot: tokens, and deadline in periods of the usual load.
 struct Kind {

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "core/trunk/hpt_model.hpp"
+#include "core/trunk/models/hpt_model.hpp"
 
 namespace cambium::bench {
 namespace {

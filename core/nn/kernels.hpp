@@ -78,6 +78,11 @@ struct Kernels {
   float (*quantise)(const float* x, std::size_t n, std::uint8_t* y) noexcept;
   void (*rescale)(const RescaleArgs&) noexcept;
   void (*add)(const float* x, std::size_t n, float* y) noexcept;  ///< y += x
+  /// y = x / sqrt(mean of x^2 + eps) * weight per row, or without weight if that is null; y may be
+  /// x.
+  void (*rms_norm)(const float* x, std::size_t rows, std::size_t width, const float* weight,
+                   float eps, float* y) noexcept;
+  void (*silu_times)(const float* x, std::size_t n, float* y) noexcept;  ///< y *= SiLU(x)
 };
 
 /// The fastest set that this processor runs. [any, rt]

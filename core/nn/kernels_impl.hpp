@@ -112,6 +112,28 @@ void layer_norm(const float* x, Size rows, Size width, const float* weight, cons
   }
 }
 
+void rms_norm(const float* x, Size rows, Size width, const float* weight, float eps,
+              float* y) noexcept {
+  for (Size r = 0; r < rows; ++r, x += width, y += width) {
+    float squares = 0;
+#pragma omp simd reduction(+ : squares)
+    for (Size j = 0; j < width; ++j) squares += x[j] * x[j];
+    const float inverse = 1.0f / __builtin_sqrtf(squares / static_cast<float>(width) + eps);
+    if (weight == nullptr) {
+#pragma omp simd
+      for (Size j = 0; j < width; ++j) y[j] = x[j] * inverse;
+    } else {
+#pragma omp simd
+      for (Size j = 0; j < width; ++j) y[j] = x[j] * inverse * weight[j];
+    }
+  }
+}
+
+void silu_times(const float* x, Size n, float* y) noexcept {
+#pragma omp simd
+  for (Size i = 0; i < n; ++i) y[i] *= x[i] / (1.0f + exp_of(-x[i]));
+}
+
 void silu(float* x, Size n) noexcept {
 #pragma omp simd
   for (Size i = 0; i < n; ++i) x[i] = x[i] / (1.0f + exp_of(-x[i]));
@@ -256,7 +278,9 @@ const Kernels kKernels = {CAMBIUM_TEXT(CAMBIUM_ISA),
                           to_bf16,
                           quantise,
                           rescale,
-                          add};
+                          add,
+                          rms_norm,
+                          silu_times};
 #undef CAMBIUM_TEXT
 #undef CAMBIUM_TEXT_
 

@@ -89,6 +89,8 @@ std::string trunk_id(const TrunkShape& shape, const SafetensorsFile& file) {
   base::Sha256 sha;
   sha.update(fmt::format("{} {} {} {} {}\n", shape.architecture, shape.width, shape.blocks,
                          shape.heads, shape.mlp_ratio));
+  for (const auto& [key, value] : shape.hyper_parameters)
+    sha.update(fmt::format("{} {} {} {}\n", key.size(), key, value.size(), value));
   for (const StoredTensor& tensor : file.tensors()) add_tensor(sha, tensor);
   return base::to_hex(sha.finish());
 }
@@ -138,10 +140,12 @@ Result<Stock> Stock::read(SafetensorsFile file, bool whole) {
   in.count("embed_dim", stock.shape_.width, 1, kMaxWidth);
   in.count("num_blocks", stock.shape_.blocks, 1, kMaxBlocks);
   in.count("num_heads", stock.shape_.heads, 1, kMaxWidth);
-  in.count("mlp_ratio", stock.shape_.mlp_ratio, 1, 64);
+  // Others say in their hyper-parameters what follows their attention.
+  if (stock.shape_.architecture == "hpt") in.count("mlp_ratio", stock.shape_.mlp_ratio, 1, 64);
   if (in.ok() && stock.shape_.width % stock.shape_.heads != 0)
     in.fail("embed_dim", fmt::format("is {}, not a multiple of num_heads = {}", stock.shape_.width,
                                      stock.shape_.heads));
+  if (in.has("hyper_parameters")) in.text_map("hyper_parameters", stock.shape_.hyper_parameters);
   const auto stems = in.list("shared_stems");
   for (std::size_t i = 0; i < stems.size(); ++i) {
     auto stem = parse_stem(in, stems[i], i);
@@ -188,8 +192,10 @@ Result<Stock> write_stock(const std::filesystem::path& file, const TrunkShape& s
                        {"embed_dim", std::to_string(shape.width)},
                        {"num_blocks", std::to_string(shape.blocks)},
                        {"num_heads", std::to_string(shape.heads)},
-                       {"mlp_ratio", std::to_string(shape.mlp_ratio)},
                        {"shared_stems", stems.dump()}};
+  if (shape.architecture == "hpt") metadata["mlp_ratio"] = std::to_string(shape.mlp_ratio);
+  if (!shape.hyper_parameters.empty())
+    metadata["hyper_parameters"] = nlohmann::ordered_json(shape.hyper_parameters).dump();
   if (!trained.empty()) metadata["trained"] = trained;
   if (auto done = write_safetensors(file, tensors, metadata); !done) return done.error();
   return Stock::open(file);

@@ -29,7 +29,10 @@ struct TrunkShape {
   std::uint32_t width = 0;
   std::uint32_t blocks = 0;
   std::uint32_t heads = 0;
-  std::uint32_t mlp_ratio = 4;
+  std::uint32_t mlp_ratio = 4;  ///< HPT's; others have it among their hyper-parameters
+  /// What else its architecture is made of, by the names of its original: "start_size" -> "4".
+  /// HPT's has none.
+  Parameters hyper_parameters;
 };
 
 /// A stem of the stock, for a sensor that means the same on every body.

@@ -66,11 +66,14 @@ Status TrunkLink::send(const TokensRequest& request) noexcept {
   builder_->Clear();
   const auto trunk = builder_->CreateVector(request.trunk.data(), request.trunk.size());
   const auto values = builder_->CreateVector(request.values.data(), request.values.size());
+  flatbuffers::Offset<flatbuffers::String> session;
+  if (!request.session.empty()) session = builder_->CreateString(request.session);
   wire::FinishTokensBuffer(
       *builder_,
       wire::CreateTokens(*builder_, request.request, request.robot_id, request.generation, trunk,
                          request.deadline_us, static_cast<wire::Pooling>(request.pooling),
-                         request.pooled, request.count, request.width, values));
+                         request.pooled, request.count, request.width, values, session,
+                         request.owner, request.episode, request.time_ns, request.peek));
   const Status sent = socket_.send(transport::bytes_of(*builder_));
   remember(request, !sent.ok());
   return sent;
@@ -123,7 +126,9 @@ bool TrunkLink::receive(FeaturesReply& reply, base::Nanoseconds now) {
                .compute_us = features->compute_us(),
                .batch = features->batch(),
                .bound = static_cast<std::uint8_t>(features->bound()),
-               .retry_us = features->retry_us()};
+               .retry_us = features->retry_us(),
+               .recall = static_cast<Recall>(features->recall()),
+               .steps = features->steps()};
       if (size != std::size_t{reply.count} * reply.width) reply.code = Code::bad_data;
       if (size != 0) reply.values = {features->values()->data(), size};
       std::erase_if(asked_, [&](const Asked& one) { return one.request == reply.request; });
@@ -159,6 +164,7 @@ void TrunkLink::on_info(const wire::TrunkInfo& info, base::Nanoseconds now) {
   identity.served = info.served();
   identity.resident_kb = info.resident_kb();
   identity.weights_kb = info.weights_kb();
+  identity.session_bytes = info.session_bytes();
   identity_ = std::move(identity);
 }
 

@@ -8,6 +8,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "cambium/result.hpp"
@@ -32,7 +33,8 @@ struct TrunkInfo {
   std::string architecture, backend;
   std::uint32_t width = 0, blocks = 0, heads = 0, max_tokens = 0;
   std::uint64_t served = 0, resident_kb = 0, weights_kb = 0;
-  std::vector<base::Digest> ids;  ///< all that are served; `id` is the first
+  std::vector<base::Digest> ids;    ///< all that are served; `id` is the first
+  std::uint64_t session_bytes = 0;  ///< [B] 0: it remembers nothing
 
   bool serves(const base::Digest& wanted) const noexcept {
     return std::find(ids.begin(), ids.end(), wanted) != ids.end();
@@ -60,7 +62,15 @@ struct TokensRequest {
   std::uint32_t pooled = 1;
   std::uint32_t count = 0, width = 0;
   std::span<const float> values;  ///< (count, width)
+  // What a trunk that remembers is to remember by; as in tokens.fbs.
+  std::string_view session;  ///< empty: an empty memory for this request alone
+  std::uint64_t owner = 0, episode = 0;
+  std::int64_t time_ns = 0;
+  bool peek = false;
 };
+
+/// What an answer was made from; the numbers are those of wire::Recall.
+enum class Recall : std::uint8_t { none = 0, kept = 1, began = 2, restored = 3 };
 
 /// The answer; `values` is borrowed until the next receive().
 struct FeaturesReply {
@@ -73,6 +83,8 @@ struct FeaturesReply {
   std::uint32_t batch = 0;
   std::uint8_t bound = 0;      ///< wire::Bound: which one it ran into if `busy`
   std::uint32_t retry_us = 0;  ///< with `busy`: after this it may fit
+  Recall recall = Recall::none;
+  std::uint64_t steps = 0;  ///< requests that the memory holds, with this one
 };
 
 /// One thread's connection. Survives the trunk: it says hello until it is answered, and again all

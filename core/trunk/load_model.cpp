@@ -6,8 +6,8 @@
 
 #include "core/base/nearest.hpp"
 #include "core/nn/safetensors.hpp"
-#include "core/trunk/hpt_model.hpp"
 #include "core/trunk/model.hpp"
+#include "core/trunk/models/hpt_model.hpp"
 
 namespace cambium::trunk {
 namespace {

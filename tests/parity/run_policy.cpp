@@ -6,7 +6,7 @@
 
 #include "core/nn/pooling.hpp"
 #include "core/nn/sinusoid.hpp"
-#include "core/trunk/hpt_model.hpp"
+#include "core/trunk/models/hpt_model.hpp"
 #include "heads/mlp/mlp_head.hpp"
 #include "stems/image/image_stem.hpp"
 #include "stems/proprio/proprio_stem.hpp"

@@ -1,7 +1,7 @@
 // Trunk cases: all rows of the batch at once, as segments of one forward pass.
 #include <stdexcept>
 
-#include "core/trunk/hpt_model.hpp"
+#include "core/trunk/models/hpt_model.hpp"
 #include "tests/parity/parity_kinds.hpp"
 
 namespace cambium::parity {

@@ -1,5 +1,5 @@
 // The model behind its interface; its numbers are checked by tests/parity.
-#include "core/trunk/hpt_model.hpp"
+#include "core/trunk/models/hpt_model.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

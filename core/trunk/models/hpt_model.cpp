@@ -1,4 +1,4 @@
-#include "core/trunk/hpt_model.hpp"
+#include "core/trunk/models/hpt_model.hpp"
 
 #include <algorithm>
 #include <cmath>

@@ -1,4 +1,4 @@
-// core/trunk/hpt_model.hpp: HPT's trunk: a plain transformer over packed rows.
+// core/trunk/models/hpt_model.hpp: HPT's trunk: a plain transformer over packed rows.
 #pragma once
 
 #include <cstddef>
