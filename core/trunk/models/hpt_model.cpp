@@ -6,6 +6,8 @@
 #include <utility>
 
 #include "core/nn/kernels.hpp"
+#include "core/nn/parameters.hpp"
+#include "core/trunk/models/checkpoint.hpp"
 
 namespace cambium::trunk {
 namespace {
@@ -333,6 +335,18 @@ void HptModel::convert(const float* row, std::size_t columns, Rows& to,
     default:
       std::memcpy(data, row, columns * sizeof(float));
   }
+}
+
+Result<std::unique_ptr<TrunkModel>> load_hpt(const Checkpoint& checkpoint,
+                                             const ModelOptions& options) {
+  const nn::TrunkShape& shape = checkpoint.shape;
+  const auto parameters = nn::views(shape.hyper_parameters);
+  nn::ParameterReader none("trunk 'hpt'", parameters);
+  if (auto read = none.finish(); !read) return checkpoint.error(read.error());
+  auto made = HptModel::create({shape.width, shape.blocks, shape.heads, shape.mlp_ratio},
+                               checkpoint.weights, options);
+  if (!made) return checkpoint.error(made.error());
+  return made;
 }
 
 }  // namespace cambium::trunk
