@@ -59,7 +59,9 @@ std::string prefix_of(const nn::SafetensorsFile& file) {
 }
 
 Result<Checkpoint> read(const nn::SafetensorsFile& file, std::string architecture) {
-  Checkpoint checkpoint{.file = file.path().string(), .prefix = prefix_of(file)};
+  Checkpoint checkpoint;
+  checkpoint.file = file.path().string();
+  checkpoint.prefix = prefix_of(file);
   checkpoint.shape.architecture = std::move(architecture);
   std::pair<const char*, std::uint32_t*> numbers[] = {{"embed_dim", &checkpoint.shape.width},
                                                       {"num_blocks", &checkpoint.shape.blocks},
