@@ -56,6 +56,17 @@ std::uint32_t ParameterReader::count(std::string_view key, std::uint32_t fallbac
   return fallback;
 }
 
+double ParameterReader::number(std::string_view key, double fallback, double least, double most) {
+  const char* value = text(key);
+  if (value == nullptr) return fallback;
+  const auto json = parse(value);
+  if (json.is_number() && json.get<double>() >= least && json.get<double>() <= most)
+    return json.get<double>();
+  complain(key, value,
+           "a number, " + nlohmann::json(least).dump() + " to " + nlohmann::json(most).dump());
+  return fallback;
+}
+
 bool ParameterReader::boolean(std::string_view key, bool fallback) {
   const char* value = text(key);
   if (value == nullptr) return fallback;

@@ -22,6 +22,7 @@ class ParameterReader {
   // The value of `key`, or `fallback` if it is not given or cannot be read.
   std::uint32_t count(std::string_view key, std::uint32_t fallback, std::uint32_t least = 1,
                       std::uint32_t most = 65536);
+  double number(std::string_view key, double fallback, double least, double most);
   bool boolean(std::string_view key, bool fallback);
   /// A list of layer widths, each 1 to 65536.
   std::vector<std::uint32_t> widths(std::string_view key, std::vector<std::uint32_t> fallback);
