@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "core/trunk/link.hpp"
 #include "core/trunk/server.hpp"
 #include "tests/support/fake_model.hpp"
 #include "tests/support/remembering_model.hpp"
@@ -419,6 +420,37 @@ TEST_F(TrunkSessionsTest, NumbersThatOverflowEndTheirOwnMemoryOnly) {
   EXPECT_EQ(said_, "session 'a' begins anew: the pass that it was in came out as 'not finite'");
   EXPECT_EQ(ask(step("a", 1)).value, 1);
   EXPECT_EQ(ask(step("b", 1)).value, 2);
+}
+
+TEST_F(TrunkSessionsTest, OfTwoModelsEachHasItsOwnSessionsAndBudget) {
+  auto two = options();
+  two.open = [](const std::filesystem::path& file) -> Result<OpenedStock> {
+    const std::uint32_t width = file == "/large" ? 16 * kWidth : kWidth;
+    return OpenedStock{.id = test::digest(0xbb), .width = width, .make_model = [width] {
+                         return Result<std::unique_ptr<TrunkModel>>(
+                             std::make_unique<test::RememberingModel>(width));
+                       }};
+  };
+  start(two);
+  transport::Context context;
+  const auto load = [&](const char* path) {
+    return load_stock(context, server_->endpoint(), path, nullptr, 10 * base::kSecond,
+                      [] { return false; });
+  };
+  const auto refused = load("/large");
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Code::limit);
+  EXPECT_EQ(refused.error().message,
+            "'/large': [trunk] session_memory_mb: 192 bytes are too few for one session of "
+            "'remembering', which takes 256 bytes");
+  ASSERT_TRUE(load("/same"));
+  for (const char* name : {"a", "b", "c"}) ask(step(name, 1));
+  for (const char* name : {"d", "e", "a"}) {
+    auto other = step(name, 10);
+    other.trunk.assign(32, 0xbb);
+    EXPECT_EQ(ask(other).value, 10);
+  }
+  EXPECT_EQ(ask(step("a", 1)).value, 2);
 }
 
 TEST_F(TrunkSessionsTest, AModelThatRemembersNothingDoesNotAskForNames) {
