@@ -95,6 +95,7 @@ void softmax_row(float* x, Size n) noexcept {
 }
 
 #include "core/nn/kernels_attention.hpp"
+#include "core/nn/kernels_cached_attention.hpp"
 
 void layer_norm(const float* x, Size rows, Size width, const float* weight, const float* bias,
                 float eps, float* y) noexcept {
@@ -280,7 +281,10 @@ const Kernels kKernels = {CAMBIUM_TEXT(CAMBIUM_ISA),
                           rescale,
                           add,
                           rms_norm,
-                          silu_times};
+                          silu_times,
+                          cached_attention,
+                          remember_key,
+                          rotate};
 #undef CAMBIUM_TEXT
 #undef CAMBIUM_TEXT_
 

@@ -20,9 +20,10 @@ struct Kind {
   /// Computes every out.* through the public interfaces; throws std::runtime_error with a sentence.
   Outputs (*run)(const Case&, Engine);
   const char* blocks = nullptr;  ///< metadata key of the trunk's blocks; null: no trunk in it
+  std::uint32_t products = 4;    ///< of a block, as rounding_tolerance() counts them
 };
 
 extern const Kind kStem, kMlp, kConv1d, kTransformerDecoder, kGmm, kDiffusion, kTrunk, kPolicy,
-    kPolicyStream;
+    kPolicyStream, kStreaming;
 
 }  // namespace cambium::parity
