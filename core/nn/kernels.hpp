@@ -69,16 +69,16 @@ struct CachedAttentionArgs {
   const CachedRun* runs = nullptr;
   std::size_t run_count = 0;
   std::size_t tokens = 0, group = 0;  ///< group: heads, side by side
-  std::size_t dim = 0;
+  std::size_t dim = 0, value_dim = 0;
   float scale = 1;
-  float* out = nullptr;  ///< (tokens, group * dim)
+  float* out = nullptr;  ///< (tokens, group * value_dim)
   std::size_t out_stride = 0;
-  float* scratch = nullptr;  ///< cached_attention_scratch(tokens * group, dim) floats
+  float* scratch = nullptr;  ///< cached_attention_scratch(tokens * group, value_dim) floats
 };
 
 /// Floats that one call of Kernels::cached_attention needs beside its arguments. [any, rt]
-constexpr std::size_t cached_attention_scratch(std::size_t rows, std::size_t dim) noexcept {
-  return rows * (cached_value_width(dim) + 2) + 4 * 128;
+constexpr std::size_t cached_attention_scratch(std::size_t rows, std::size_t value_dim) noexcept {
+  return rows * (cached_value_width(value_dim) + 2) + 4 * 128;
 }
 
 /// y = epilogue((sums - offsets) * row scale * scales + bias): what an int8 product means.
@@ -123,13 +123,24 @@ struct Kernels {
                    float eps, float* y) noexcept;
   void (*silu_times)(const float* x, std::size_t n, float* y) noexcept;  ///< y *= SiLU(x)
   void (*cached_attention)(const CachedAttentionArgs&) noexcept;
-  /// Puts key and value (dim) into `slot` of remembered ones.
-  void (*remember_key)(const float* key, const float* value, std::size_t dim, std::size_t slot,
-                       float* keys, float* values) noexcept;
+  // Puts one into `slot` of those that are remembered.
+  void (*remember_key)(const float* key, std::size_t dim, std::size_t slot, float* keys) noexcept;
+  void (*remember_value)(const float* value, std::size_t dim, std::size_t slot,
+                         float* values) noexcept;
   /// Rotary position: in each head, numbers i and i + dim / 2 turn by one angle. turn: (dim / 2)
   /// cosines, then as many sines. y may be x.
   void (*rotate)(const float* x, std::size_t heads, std::size_t dim, const float* turn,
                  float* y) noexcept;
+  /// What a compressive memory is written and read with, in place over n: x + 1 above 0, else
+  /// exp(x), which is above 0.
+  void (*elu_plus_one)(float* x, std::size_t n) noexcept;
+  /// y (rows, width) = x (rows, dim) state (dim, width). width: whole blocks of kCachedBlock; all
+  /// without gaps.
+  void (*read_state)(const float* x, std::size_t rows, std::size_t dim, const float* state,
+                     std::size_t width, float* y) noexcept;
+  /// state (dim, width) += x^T y, with x (rows, dim) and y (rows, width).
+  void (*add_to_state)(const float* x, const float* y, std::size_t rows, std::size_t dim,
+                       std::size_t width, float* state) noexcept;
 };
 
 /// The fastest set that this processor runs. [any, rt]

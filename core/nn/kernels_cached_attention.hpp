@@ -153,7 +153,7 @@ void attend_cached(const CachedAttentionArgs& a, const CachedRun& run, Size row,
 }
 
 void cached_attention(const CachedAttentionArgs& a) noexcept {
-  const Size rows = a.tokens * a.group, width = cached_value_width(a.dim);
+  const Size rows = a.tokens * a.group, width = cached_value_width(a.value_dim);
   const Seen seen = {.mixed = a.scratch,
                      .largest = a.scratch + rows * width,
                      .sum = a.scratch + rows * (width + 1),
@@ -178,16 +178,18 @@ void cached_attention(const CachedAttentionArgs& a) noexcept {
     }
   }
   for (Size r = 0; r < rows; ++r) {
-    float* const out = a.out + r / a.group * a.out_stride + r % a.group * a.dim;
+    float* const out = a.out + r / a.group * a.out_stride + r % a.group * a.value_dim;
     const float inverse = 1.0f / seen.sum[r];
-    for (Size d = 0; d < a.dim; ++d) out[d] = seen.mixed[r * width + d] * inverse;
+    for (Size d = 0; d < a.value_dim; ++d) out[d] = seen.mixed[r * width + d] * inverse;
   }
 }
 
-void remember_key(const float* key, const float* value, Size dim, Size slot, float* keys,
-                  float* values) noexcept {
+void remember_key(const float* key, Size dim, Size slot, float* keys) noexcept {
   float* const to = keys + slot / kBlock * kBlock * dim + slot % kBlock;
   for (Size d = 0; d < dim; ++d) to[d * kBlock] = key[d];
+}
+
+void remember_value(const float* value, Size dim, Size slot, float* values) noexcept {
   const Size width = cached_value_width(dim);
   float* const row = values + slot * width;
   for (Size d = 0; d < dim; ++d) row[d] = value[d];

@@ -32,5 +32,7 @@ Result<std::unique_ptr<TrunkModel>> load_hpt(const Checkpoint& checkpoint,
                                              const ModelOptions& options);
 Result<std::unique_ptr<TrunkModel>> load_streaming(const Checkpoint& checkpoint,
                                                    const ModelOptions& options);
+Result<std::unique_ptr<TrunkModel>> load_infini(const Checkpoint& checkpoint,
+                                                const ModelOptions& options);
 
 }  // namespace cambium::trunk

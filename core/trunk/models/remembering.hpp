@@ -2,7 +2,9 @@
 // common.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <span>
 #include <string>
 
@@ -11,6 +13,22 @@
 #include "core/trunk/model.hpp"
 
 namespace cambium::trunk {
+
+/// [B] that a memory begins with: the tokens that it has seen, and nothing else.
+inline constexpr std::uint32_t kMemoryHeader = 64;
+
+inline std::uint64_t tokens_seen(const std::byte* memory) noexcept {
+  std::uint64_t seen = 0;
+  std::memcpy(&seen, memory, sizeof(seen));
+  return seen;
+}
+inline void forget_tokens(std::byte* memory) noexcept {
+  std::memset(memory, 0, kMemoryHeader);
+}
+inline void add_tokens(std::byte* memory, std::uint32_t count) noexcept {
+  const std::uint64_t seen = tokens_seen(memory) + count;
+  std::memcpy(memory, &seen, sizeof(seen));
+}
 
 /// Of a pass of a model that remembers: bad_argument if the rows exceed `max_rows`, or a segment is
 /// empty, does not follow the last or has no memory. rows: of all segments. [loop, rt]

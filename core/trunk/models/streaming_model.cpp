@@ -15,24 +15,8 @@ namespace cambium::trunk {
 namespace {
 
 constexpr const char kOwner[] = "trunk 'streaming'";
-constexpr std::uint32_t kHeader = 64;              // [B] of a memory, before its blocks
 constexpr std::uint32_t kMaxWindow = 1U << 30;     // tokens
 constexpr std::uint64_t kMaxSession = 1ULL << 46;  // [B], what a process can address
-
-/// What a memory begins with.
-struct Header {
-  std::uint64_t seen;  ///< tokens
-};
-
-Header read_header(const std::byte* memory) noexcept {
-  Header header;
-  std::memcpy(&header, memory, sizeof(header));
-  return header;
-}
-
-void write_header(std::byte* memory, const Header& header) noexcept {
-  std::memcpy(memory, &header, sizeof(header));
-}
 
 // Floats of one kv head of one block.
 std::size_t key_floats(const StreamingSpec& spec) noexcept {
@@ -147,14 +131,15 @@ Result<void> StreamingModel::set_up(Given given) {
   info_.weight_bytes = projections_->weight_bytes() + stack_.norm_bytes();
   info_.precision = chosen.precision;
   info_.chosen = describe(chosen, *projections_, options_);
-  info_.session_bytes = kHeader + std::uint64_t{spec_.llama.blocks} * spec_.kv_heads *
-                                      (key_floats(spec_) + value_floats(spec_)) * sizeof(float);
+  info_.session_bytes = kMemoryHeader + std::uint64_t{spec_.llama.blocks} * spec_.kv_heads *
+                                            (key_floats(spec_) + value_floats(spec_)) *
+                                            sizeof(float);
   info_.sinusoid = false;
   return {};
 }
 
 void StreamingModel::begin(std::byte* memory) const noexcept {
-  write_header(memory, {.seen = 0});
+  forget_tokens(memory);
 }
 
 Status StreamingModel::forward(std::span<const Segment> segments, float* rows) noexcept {
@@ -167,8 +152,7 @@ Status StreamingModel::forward(std::span<const Segment> segments, float* rows) n
     return attend(block, normed, x);
   };
   if (const Status done = stack_.run(rows_, rows, attention); !done.ok()) return done;
-  for (const auto& segment : segments)
-    write_header(segment.memory, {.seen = read_header(segment.memory).seen + segment.rows});
+  for (const auto& segment : segments) add_tokens(segment.memory, segment.rows);
   return {};
 }
 
@@ -176,7 +160,7 @@ template <class Visit>
 void StreamingModel::for_each_piece(std::span<const Segment> segments,
                                     const Visit& visit) const noexcept {
   for (const auto& segment : segments) {
-    const std::uint64_t before = read_header(segment.memory).seen;
+    const std::uint64_t before = tokens_seen(segment.memory);
     for (std::uint32_t at = 0; at < segment.rows;) {
       Piece piece{.memory = segment.memory, .seen = before + at};
       piece.chunk = spec_.window.chunk(piece.seen, segment.rows - at);
@@ -265,14 +249,15 @@ void StreamingModel::attend(std::uint32_t block, const Piece& piece) noexcept {
   const View seen = view(piece);
   for (std::uint32_t head = 0; head < spec_.kv_heads; ++head) {
     float* const keys =
-        reinterpret_cast<float*>(piece.memory + kHeader) +
+        reinterpret_cast<float*>(piece.memory + kMemoryHeader) +
         (std::size_t{block} * spec_.kv_heads + head) * (key_floats(spec_) + value_floats(spec_));
     float* const values = keys + key_floats(spec_);
     float* const row = qkv_.data() + piece.row * qkv_columns();
     for (std::uint32_t i = 0; i < piece.rows; ++i) {
       const float* const key = row + i * qkv_columns() + q_columns() + head * dim;
-      kernels.remember_key(key, key + kv_columns(), dim, spec_.window.slot(piece.token + i), keys,
-                           values);
+      const std::uint64_t slot = spec_.window.slot(piece.token + i);
+      kernels.remember_key(key, dim, slot, keys);
+      kernels.remember_value(key + kv_columns(), dim, slot, values);
     }
     // Sinks are met at the position in the cache, which needs queries of another layout.
     const std::size_t first = head * group * dim;
@@ -296,6 +281,7 @@ void StreamingModel::attend(std::uint32_t block, const Piece& piece) noexcept {
                               .tokens = piece.rows,
                               .group = group,
                               .dim = dim,
+                              .value_dim = dim,
                               .scale = 1.0f / std::sqrt(static_cast<float>(dim)),
                               .out = mixed_.data() + piece.row * q_columns() + first,
                               .out_stride = q_columns(),
