@@ -8,6 +8,8 @@
 #include <set>
 
 #include "core/nn/product.hpp"
+#include "core/nn/safetensors.hpp"
+#include "tests/support/temporary.hpp"
 
 namespace cambium::parity {
 namespace {
@@ -57,11 +59,11 @@ TEST(Parity, EveryOwnCasePasses) {
 }
 
 TEST(Parity, CasesOfOtherModelsAreSkipped) {
-  const test::ScratchFolder folder;
+  const test::TemporaryFolder folder;
   const float number = 1;
+  const nn::TensorToWrite thought[] = {{"out.thought", nn::DType::f32, {1}, &number}};
   for (const char* file : {"case.safetensors", "weights.safetensors"})
-    ASSERT_TRUE(nn::write_safetensors(folder.path() / file,
-                                      {{"out.thought", nn::DType::f32, {1}, &number}}, {}));
+    ASSERT_TRUE(nn::write_safetensors(folder / file, thought, {}));
   EXPECT_TRUE(run_case(folder.path(), nn::Backend::eigen).skipped());
 }
 
