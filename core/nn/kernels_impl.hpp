@@ -95,6 +95,7 @@ void softmax_row(float* x, Size n) noexcept {
 }
 
 #include "core/nn/kernels_attention.hpp"
+#include "core/nn/kernels_prefix_attention.hpp"
 
 void layer_norm(const float* x, Size rows, Size width, const float* weight, const float* bias,
                 float eps, float* y) noexcept {
@@ -161,6 +162,15 @@ inline float gelu_of(float value) noexcept {
 void gelu(float* x, Size n) noexcept {
 #pragma omp simd
   for (Size i = 0; i < n; ++i) x[i] = gelu_of(x[i]);
+}
+
+// 1 + tanh(u) is 2 / (1 + e^-2u).
+void gelu_tanh(float* x, Size n) noexcept {
+#pragma omp simd
+  for (Size i = 0; i < n; ++i) {
+    const float u = 0.797884561f * (x[i] + 0.044715f * x[i] * x[i] * x[i]);
+    x[i] = x[i] / (1.0f + exp_of(-2.0f * u));
+  }
 }
 
 // tanh(softplus(x)) is m / (m + 2) with m = e^x (e^x + 2); beyond 20 it is 1 to f32.
@@ -280,7 +290,9 @@ const Kernels kKernels = {CAMBIUM_TEXT(CAMBIUM_ISA),
                           rescale,
                           add,
                           rms_norm,
-                          silu_times};
+                          silu_times,
+                          prefix_attention,
+                          gelu_tanh};
 #undef CAMBIUM_TEXT
 #undef CAMBIUM_TEXT_
 

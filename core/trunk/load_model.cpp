@@ -15,6 +15,7 @@ namespace {
 
 constexpr std::pair<const char*, LoadArchitecture> kArchitectures[] = {
     {"hpt", load_hpt},
+    {"gr1", load_gr1},
 };
 
 Result<std::uint32_t> count(const nn::SafetensorsFile& file, std::string_view key) {
