@@ -24,5 +24,6 @@ struct Kind {
 
 extern const Kind kStem, kMlp, kConv1d, kTransformerDecoder, kGmm, kDiffusion, kTrunk, kPolicy,
     kPolicyStream;
+extern const Kind kGr1, kGr1ImagePrediction, kGr1Stream;
 
 }  // namespace cambium::parity
