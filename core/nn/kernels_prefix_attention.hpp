@@ -13,8 +13,7 @@ void attend_prefix(const AttentionArgs& a, const std::uint32_t* visible, Size at
     Size k = 0;
     for (; k + 2 * kLanes <= all; k += 2 * kLanes)
       score<R, 2>(q, a.q_stride, keys + k, key_stride, a.dim, a.scale, scores + k, all);
-    if (k < all)
-      score<R, 1>(q, a.q_stride, keys + k, key_stride, a.dim, a.scale, scores + k, all);
+    if (k < all) score<R, 1>(q, a.q_stride, keys + k, key_stride, a.dim, a.scale, scores + k, all);
     for (int r = 0; r < R; ++r) {
       for (Size i = visible[first + r]; i < all; ++i) scores[r * all + i] = -1e30f;
     }
@@ -48,7 +47,6 @@ void prefix_attention(const AttentionArgs& a, const std::uint32_t* visible) noex
     Size r = 0;
     for (; r + kQueries <= a.rows; r += kQueries)
       attend_prefix<kQueries>(a, visible, at, r, keys, all, values, scores, mixed);
-    for (; r < a.rows; ++r)
-      attend_prefix<1>(a, visible, at, r, keys, all, values, scores, mixed);
+    for (; r < a.rows; ++r) attend_prefix<1>(a, visible, at, r, keys, all, values, scores, mixed);
   }
 }

@@ -80,8 +80,7 @@ Status Gr1ImageDecoder::activate(const HeadSpec& spec, Message& why) noexcept {
     state->norm = nn::LayerNorm(weights, "decoder_norm", spec.width, kEps);
     state->predict = nn::Linear(weights, "decoder_pred", spec.width, spec.dof);
     if (auto taken = weights.finish(); !taken) return taken;
-    for (std::size_t i = 0; i < state->masked.size(); ++i)
-      state->masked[i] += mask[i % spec.width];
+    for (std::size_t i = 0; i < state->masked.size(); ++i) state->masked[i] += mask[i % spec.width];
     std::uint32_t hidden = 0;
     for (const Block& block : state->blocks) hidden = std::max(hidden, block.fc1.out());
     const std::size_t rows = state->rows();

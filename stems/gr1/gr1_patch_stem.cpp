@@ -33,10 +33,9 @@ Status Gr1PatchStem::activate(const StemSpec& spec, Message& why) noexcept {
     const std::string camera = parameters.word("camera", "static", {"static", "hand"});
     if (auto read = parameters.finish(); !read) return read;
     if (resampler.latents != spec.tokens)
-      return Error{Code::incompatible, owner + ": parameter 'num_latents' is " +
-                                           std::to_string(resampler.latents) +
-                                           ", but the layout has " + std::to_string(spec.tokens) +
-                                           " tokens"};
+      return Error{Code::incompatible,
+                   owner + ": parameter 'num_latents' is " + std::to_string(resampler.latents) +
+                       ", but the layout has " + std::to_string(spec.tokens) + " tokens"};
 
     auto state = std::make_unique<State>();
     nn::WeightReader weights(owner, spec.weights);

@@ -17,8 +17,8 @@ struct PerceiverResamplerSpec {
   std::uint32_t depth = 0, heads = 0, dim_head = 0;
 };
 
-/// Per layer: latents += attention from LN(latents) over [LN(patches), LN(latents)]; latents += MLP.
-/// At the end a LayerNorm. No biases but the norms'. golden/README.md, section 8, step 2.
+/// Per layer: latents += attention from LN(latents) over [LN(patches), LN(latents)]; latents +=
+/// MLP. At the end a LayerNorm. No biases but the norms'. golden/README.md, section 8, step 2.
 class PerceiverResampler {
  public:
   PerceiverResampler() = default;

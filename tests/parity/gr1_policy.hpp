@@ -23,7 +23,8 @@ inline void expect_ok(Status done, const char* what) {
 
 /// Those of the whole checkpoint that begin with one of `prefixes`, as a stem or head is given its
 /// own.
-inline std::vector<TensorView> weights_of(const Case& one, const std::vector<std::string>& prefixes) {
+inline std::vector<TensorView> weights_of(const Case& one,
+                                          const std::vector<std::string>& prefixes) {
   std::vector<TensorView> own;
   for (const TensorView& tensor : one.weights().views("")) {
     const std::string name = tensor.name;
@@ -169,10 +170,10 @@ class Heads {
     }
     for (const auto& camera : cameras_) {
       Numbers picture(std::size_t{patches_} * patch_size_);
-      expect_ok(decoder_.run({features + std::size_t{camera.first} * width_, queries_of_camera_,
-                              width_},
-                             {picture.data(), patches_, patch_size_}),
-                "run");
+      expect_ok(
+          decoder_.run({features + std::size_t{camera.first} * width_, queries_of_camera_, width_},
+                       {picture.data(), patches_, patch_size_}),
+          "run");
       for (const auto index : wanted_) {
         const auto from = picture.begin() + static_cast<std::ptrdiff_t>(index * patch_size_);
         append(out[camera.name + "_preds_subset"], from,

@@ -16,25 +16,21 @@ using gr1::expect_ok;
 class Policy {
  public:
   Policy(const Case& one, Engine engine)
-      : in(one),
-        width(one.count("hidden_size")),
-        stems(one, !in.hand_image.empty()),
-        heads(one) {
+      : in(one), width(one.count("hidden_size")), stems(one, !in.hand_image.empty()), heads(one) {
     std::vector<nn::StoredTensor> own;
     for (auto& tensor : one.weights().stored_views("")) {
       if (tensor.name.starts_with("transformer.") || tensor.name.starts_with("embed_timestep.") ||
           tensor.name.starts_with("embed_ln."))
         own.push_back(std::move(tensor));
     }
-    const trunk::Gr1Spec spec{.width = width,
-                              .blocks = one.count("n_layer"),
-                              .heads = one.count("n_head"),
-                              .inner = one.data().metadata().contains("n_inner")
-                                           ? one.count("n_inner")
-                                           : 4 * width,
-                              .sequence_length = one.count("sequence_length"),
-                              .tokens_per_step = stems.tokens(),
-                              .activation = one.text("activation_function")};
+    const trunk::Gr1Spec spec{
+        .width = width,
+        .blocks = one.count("n_layer"),
+        .heads = one.count("n_head"),
+        .inner = one.data().metadata().contains("n_inner") ? one.count("n_inner") : 4 * width,
+        .sequence_length = one.count("sequence_length"),
+        .tokens_per_step = stems.tokens(),
+        .activation = one.text("activation_function")};
     auto made = trunk::Gr1Model::create(
         spec, own,
         {.backend = engine.backend, .precision = engine.precision, .threads = 1, .max_rows = 4096});
@@ -109,8 +105,8 @@ Outputs run_batch(const Case& one, Engine engine) {
     for (std::size_t step = 0; step < steps; ++step) {
       const float* features =
           step < valid[b]
-              ? rows.data() + (together[b].first_row + step * piece + policy.stems.tokens()) *
-                                  policy.width
+              ? rows.data() +
+                    (together[b].first_row + step * piece + policy.stems.tokens()) * policy.width
               : again.data() + std::size_t{alone[b].first_row} * policy.width;
       policy.heads.decode(features, outputs);
       if (step < valid[b]) newest = features;
@@ -160,8 +156,7 @@ const Kind kGr1ImagePrediction = {"gr1 image prediction",
                                   },
                                   run_batch, "n_layer"};
 const Kind kGr1Stream = {
-    "gr1 stream",
-    [](const Case& one) { return is_gr1(one) && !one.has("in.attention_mask"); }, run_stream,
-    "n_layer"};
+    "gr1 stream", [](const Case& one) { return is_gr1(one) && !one.has("in.attention_mask"); },
+    run_stream, "n_layer"};
 
 }  // namespace cambium::parity

@@ -11,7 +11,7 @@ namespace cambium::trunk {
 /// How much a window holds at most.
 struct Gr1MemoryShape {
   std::uint32_t width = 0, blocks = 0;
-  std::uint32_t steps = 0;       ///< time steps
+  std::uint32_t steps = 0;        ///< time steps
   std::uint32_t step_tokens = 0;  ///< of one step, without queries
 
   std::size_t rows() const noexcept { return std::size_t{steps} * step_tokens; }

@@ -116,9 +116,9 @@ Result<std::unique_ptr<TrunkModel>> Gr1Model::create(const Gr1Spec& spec,
   const auto chosen = nn::choose_precision(options.backend, options.precision);
   std::unique_ptr<Gr1Model> model(new Gr1Model(whole, options, chosen));
   if (auto taken = model->take_weights(weights); !taken) return std::move(taken).error();
-  model->info_.weight_bytes = model->projections_.weight_bytes() +
-                              sizeof(float) * whole.width *
-                                  (std::uint64_t{whole.sequence_length} + 4 + 4 * whole.blocks);
+  model->info_.weight_bytes =
+      model->projections_.weight_bytes() +
+      sizeof(float) * whole.width * (std::uint64_t{whole.sequence_length} + 4 + 4 * whole.blocks);
   model->info_.chosen += " (" + model->projections_.implementation() + ")";
   if (options.threads > 1) model->info_.chosen += ", on one thread";
 
@@ -131,8 +131,7 @@ Result<std::unique_ptr<TrunkModel>> Gr1Model::create(const Gr1Spec& spec,
   model->normed_.resize(rows * whole.width);
   model->qkv_.resize(rows * 3 * whole.width);
   model->hidden_.resize(rows * whole.inner);
-  model->scratch_.resize(
-      nn::attention_scratch(model->shape_.rows(), whole.width / whole.heads));
+  model->scratch_.resize(nn::attention_scratch(model->shape_.rows(), whole.width / whole.heads));
   return std::unique_ptr<TrunkModel>(std::move(model));
 }
 
@@ -223,9 +222,9 @@ std::uint32_t Gr1Model::take_what_fits(const Segment& segment, float* rows) noex
     if (tokens > 0) memory.append(given, tokens);
     for (std::uint32_t i = 0; i < tokens; ++i) {
       const std::uint32_t place = memory.rows() - tokens + i;
-      add_row({memory.token(place), given + std::size_t{i} * spec_.width, memory.steps() - 1,
-               place},
-              place + 1);
+      add_row(
+          {memory.token(place), given + std::size_t{i} * spec_.width, memory.steps() - 1, place},
+          place + 1);
     }
     add_queries(memory, given + std::size_t{tokens} * spec_.width, queries);
     at += piece;
@@ -253,10 +252,10 @@ Status Gr1Model::slide_over(const Segment& segment, std::uint32_t from, float* r
     const std::uint32_t old = memory.rows() - tokens;
     for (std::uint32_t step = 0; step < memory.steps(); ++step) {
       for (std::uint32_t i = 0; i < memory.counts()[step]; ++i, ++place)
-        add_row({memory.token(place),
-                 place < old ? nullptr : given + std::size_t{place - old} * spec_.width, step,
-                 place},
-                place + 1);
+        add_row(
+            {memory.token(place),
+             place < old ? nullptr : given + std::size_t{place - old} * spec_.width, step, place},
+            place + 1);
     }
     add_queries(memory, given + std::size_t{tokens} * spec_.width, queries);
     parts_.push_back({memory, 0, static_cast<std::uint32_t>(rows_.size())});
@@ -284,8 +283,7 @@ Status Gr1Model::run_pass() noexcept {
   float* x = x_.data();
   for (const Row& row : rows_) {
     std::memcpy(x, row.token, width * sizeof(float));
-    if (row.step != kQuery)
-      nn::kernels().add(embed_timestep_.data() + row.step * width, width, x);
+    if (row.step != kQuery) nn::kernels().add(embed_timestep_.data() + row.step * width, width, x);
     x += width;
   }
   // The padding starts each time from zero: what grows in it over the blocks must stay small.
