@@ -1,0 +1,231 @@
+// What a file may say of a trunk with retention or selective state spaces, and what of it is
+// refused; and what only one of the two has.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "core/nn/safetensors.hpp"
+#include "tests/support/memories.hpp"
+#include "tests/support/temporary.hpp"
+#include "tests/unit/trunk_model/scan_weights.hpp"
+
+namespace cambium::trunk {
+namespace {
+
+using test::Memories;
+using testing::AllOf;
+using testing::HasSubstr;
+
+using Made = Result<std::unique_ptr<TrunkModel>>;
+
+Made load(const test::WeightSet& set, const nn::Metadata& metadata) {
+  const test::TemporaryFolder folder;
+  const auto views = set.views();
+  std::vector<nn::TensorToWrite> tensors;
+  for (const auto& view : views)
+    tensors.push_back({view.name, nn::DType::f32, {view.shape, view.shape + view.rank}, view.data});
+  EXPECT_TRUE(nn::write_safetensors(folder / "stock.safetensors", tensors, metadata));
+  const auto file = nn::SafetensorsFile::open(folder / "stock.safetensors");
+  EXPECT_TRUE(file) << file.error().message;
+  return load_model(*file, {.backend = Backend::eigen, .max_rows = 64});
+}
+
+class ScanCheckpoint : public testing::Test {
+ protected:
+  Made load_retnet(std::map<std::string, std::string> changes = {}) {
+    test::WeightSet set;
+    test::add_retnet(set, test::small_retnet(), "trunk.");
+    changes.insert({{"value_dim", "48"}, {"ffn_dim", "40"}});
+    return load(set, metadata("retnet", "4", changes));
+  }
+  Made load_mamba(std::map<std::string, std::string> changes = {}, const char* heads = "1") {
+    test::WeightSet set;
+    test::add_mamba(set, test::small_mamba(), "trunk.");
+    changes.insert({{"d_state", "5"}, {"expand", "3"}, {"dt_rank", "3"}});
+    return load(set, metadata("mamba", heads, changes));
+  }
+  static nn::Metadata metadata(const char* architecture, const char* heads,
+                               const std::map<std::string, std::string>& parameters) {
+    std::string json;
+    for (const auto& [key, value] : parameters)
+      json += (json.empty() ? "" : ",") + ("\"" + key + "\":\"" + value + "\"");
+    return {{"architecture", architecture},
+            {"embed_dim", "32"},
+            {"num_blocks", "2"},
+            {"num_heads", heads},
+            {"hyper_parameters", "{" + json + "}"}};
+  }
+  static std::string refusal(const Made& made) { return made ? "" : made.error().message; }
+};
+
+TEST_F(ScanCheckpoint, IsLoadedWithItsHyperParameters) {
+  for (const char* form : {"recurrent", "chunkwise", "parallel"}) {
+    const auto retnet = load_retnet({{"form", form}, {"activation", "swish"}, {"chunk", "16"}});
+    ASSERT_TRUE(retnet) << retnet.error().message;
+    EXPECT_EQ((*retnet)->info().architecture, "retnet");
+    EXPECT_EQ((*retnet)->info().heads, 4u);
+  }
+  const auto mamba = load_mamba({{"norm_epsilon", "1e-5"}, {"bias", "false"}});
+  ASSERT_TRUE(mamba) << mamba.error().message;
+  EXPECT_EQ((*mamba)->info().architecture, "mamba");
+  EXPECT_EQ((*mamba)->info().blocks, 2u);
+}
+
+TEST_F(ScanCheckpoint, NamesAHyperParameterThatNoModelHas) {
+  EXPECT_THAT(refusal(load_retnet({{"valuedim", "3"}})),
+              AllOf(HasSubstr("'valuedim'"), HasSubstr("value_dim"), HasSubstr(".safetensors")));
+  EXPECT_THAT(refusal(load_mamba({{"dstate", "3"}})),
+              AllOf(HasSubstr("'dstate'"), HasSubstr("d_state")));
+}
+
+TEST_F(ScanCheckpoint, NamesAValueThatIsNone) {
+  EXPECT_THAT(refusal(load_retnet({{"form", "recursive"}})),
+              AllOf(HasSubstr("'form'"), HasSubstr("recursive"), HasSubstr("recurrent")));
+  EXPECT_THAT(refusal(load_retnet({{"activation", "relu"}})), HasSubstr("'activation'"));
+  EXPECT_THAT(refusal(load_retnet({{"chunk", "0"}})), HasSubstr("'chunk'"));
+  EXPECT_THAT(refusal(load_retnet({{"layernorm_eps", "-1"}})), HasSubstr("'layernorm_eps'"));
+  EXPECT_THAT(refusal(load_mamba({{"d_conv", "many"}})), HasSubstr("'d_conv'"));
+  EXPECT_THAT(refusal(load_mamba({{"bias", "maybe"}})), HasSubstr("'bias'"));
+  EXPECT_THAT(refusal(load_mamba({}, "4")), AllOf(HasSubstr("'num_heads' is 4"), HasSubstr("1")));
+}
+
+TEST_F(ScanCheckpoint, NamesTheTensorThatAHyperParameterDoesNotFit) {
+  EXPECT_THAT(refusal(load_retnet({{"value_dim", "44"}})),
+              AllOf(HasSubstr("'layers.0.retention.v_proj.weight' has shape [48, 32]"),
+                    HasSubstr("[44, 32]"), HasSubstr("without 'trunk.'")));
+  EXPECT_THAT(refusal(load_mamba({{"d_state", "6"}})), HasSubstr("x_proj.weight' has shape"));
+  EXPECT_THAT(refusal(load_mamba({{"d_conv", "3"}})),
+              HasSubstr("'layers.0.mixer.conv1d.weight' has shape [96, 1, 4]"));
+  EXPECT_THAT(refusal(load_mamba({{"bias", "true"}})), HasSubstr("in_proj.bias' [192] is missing"));
+  EXPECT_THAT(refusal(load_mamba({{"conv_bias", "false"}})),
+              HasSubstr("'layers.0.mixer.conv1d.bias' [96] is not part of it"));
+}
+
+TEST(RetnetModel, RefusesHeadsThatDoNotShareKeysOrValues) {
+  RetnetSpec spec = test::small_retnet();
+  const auto refusal = [&] { return RetnetModel::create(spec, {}, {}).error().message; };
+  spec.heads = 5;
+  EXPECT_THAT(refusal(), HasSubstr("width 32 for 5 heads"));
+  spec = test::small_retnet();
+  spec.heads = 32;  // one key each, where pairs turn
+  EXPECT_THAT(refusal(), HasSubstr("even number of keys"));
+  spec = test::small_retnet();
+  spec.value_dim = 50;
+  EXPECT_THAT(refusal(), HasSubstr("value_dim 50 for 4 heads"));
+  spec.value_dim = 0;
+  EXPECT_THAT(refusal(), HasSubstr("at least 1 of each"));
+}
+
+// What metadata promises is believed only when the weights are there: buffers of this shape would
+// take more than any machine has.
+TEST(RetnetModel, TakesNoMemoryForAShapeThatItsWeightsDoNotHave) {
+  const RetnetSpec spec{
+      .width = 65536, .blocks = 65536, .heads = 1, .value_dim = 65536, .ffn_dim = 65536};
+  const auto made = RetnetModel::create(spec, {}, {.max_rows = 1U << 31});
+  ASSERT_FALSE(made);
+  EXPECT_THAT(made.error().message, HasSubstr("layers.0.retention_layer_norm"));
+}
+
+TEST(MambaModel, TakesNoMemoryForAShapeThatItsWeightsDoNotHave) {
+  const MambaSpec spec{.width = 65536, .blocks = 65536, .d_state = 4096, .expand = 16};
+  const auto made = MambaModel::create(spec, {}, {.max_rows = 1U << 31});
+  ASSERT_FALSE(made);
+  EXPECT_THAT(made.error().message, HasSubstr("layers.0.norm"));
+}
+
+TEST(MambaModel, RefusesChannelsWhoseNumberWouldWrapAround) {
+  const MambaSpec spec{.width = 65536, .blocks = 1, .expand = 65536};
+  EXPECT_THAT(MambaModel::create(spec, {}, {}).error().message, HasSubstr("expand 65536"));
+}
+
+TEST(RetnetModel, RefusesAnglesThatDoNotTurnPairsAndDecaysThatGrow) {
+  const RetnetSpec spec = test::small_retnet();
+  test::WeightSet set;
+  test::add_retnet(set, spec);
+  auto views = set.views();
+  const auto refusal_with = [&](const std::string& name, std::vector<float> values) {
+    auto changed = views;
+    for (auto& view : changed)
+      if (name == view.name) view.data = values.data();
+    const auto made = RetnetModel::create(spec, nn::as_stored(changed), {.max_rows = 4});
+    return made ? "" : made.error().message;
+  };
+  EXPECT_THAT(refusal_with("retnet_rel_pos.angle", {1, 1, 0.5f, 0.4f, 0.1f, 0.1f, 0, 0}),
+              AllOf(HasSubstr("'retnet_rel_pos.angle'"), HasSubstr("numbers 2 and 3")));
+  EXPECT_THAT(refusal_with("retnet_rel_pos.decay", {-0.1f, 0.1f, -0.1f, -0.1f}),
+              HasSubstr("'retnet_rel_pos.decay' holds 0.1"));
+  EXPECT_THAT(refusal_with("retnet_rel_pos.decay",
+                           {-0.1f, std::numeric_limits<float>::quiet_NaN(), -0.1f, -0.1f}),
+              HasSubstr("'retnet_rel_pos.decay'"));
+}
+
+class RetnetForms : public testing::Test {
+ protected:
+  static std::unique_ptr<TrunkModel> make(RetentionForm form) {
+    RetnetSpec spec = test::small_retnet();
+    spec.form = form;
+    test::WeightSet set;
+    test::add_retnet(set, spec);
+    const auto views = set.views();
+    auto made = RetnetModel::create(spec, nn::as_stored(views),
+                                    {.backend = Backend::eigen, .max_rows = 200});
+    EXPECT_TRUE(made) << made.error().message;
+    return std::move(*made);
+  }
+  static std::vector<float> run(TrunkModel& model, std::byte* memory, std::uint32_t count = 100) {
+    std::vector<float> rows(std::size_t{count} * 32);
+    for (std::size_t i = 0; i < rows.size(); ++i) rows[i] = std::sin(0.37f * static_cast<float>(i));
+    const Segment whole[] = {{0, count, memory}};
+    EXPECT_TRUE(model.forward(whole, rows.data()).ok());
+    return rows;
+  }
+  static double farthest(const std::vector<float>& a, const std::vector<float>& b) {
+    double most = 0;
+    for (std::size_t i = 0; i < a.size(); ++i) most = std::max<double>(most, std::abs(a[i] - b[i]));
+    return most;
+  }
+};
+
+TEST_F(RetnetForms, DifferOnlyByTheEpsOfANorm) {
+  const auto recurrent = make(RetentionForm::recurrent);
+  Memories memories(*recurrent, 1);
+  const auto expected = run(*recurrent, memories.of(0));
+  for (const auto form : {RetentionForm::chunkwise, RetentionForm::parallel}) {
+    const auto other = make(form);
+    Memories own(*other, 1);
+    EXPECT_LT(farthest(run(*other, own.of(0)), expected), 1e-3);
+  }
+}
+
+// So a file that was made with one form is good for the others.
+TEST_F(RetnetForms, GoOnFromEachOthersMemory) {
+  const auto recurrent = make(RetentionForm::recurrent), chunkwise = make(RetentionForm::chunkwise);
+  Memories memories(*recurrent, 1);
+  run(*recurrent, memories.of(0));
+  Memories copy = memories, fresh(*recurrent, 1);
+  const auto expected = run(*recurrent, memories.of(0));
+  EXPECT_LT(farthest(run(*chunkwise, copy.of(0)), expected), 5e-3);
+  EXPECT_GT(farthest(run(*recurrent, fresh.of(0)), expected), 5e-2);
+}
+
+// Only differences of positions count, so a stream gives the same wherever it begins; an angle in
+// float would be off by half a turn at 10^8. The chunkwise scale does not know the position.
+TEST_F(RetnetForms, AreAsExactAfterABillionTokensAsAtTheStart) {
+  const auto model = make(RetentionForm::chunkwise);
+  Memories memories(*model, 1);
+  const auto expected = run(*model, memories.of(0));
+  for (const std::uint64_t tokens : {1'000'000ull, 123'456'789ull, 1'000'000'000ull}) {
+    model->begin(memories.of(0));
+    std::memcpy(memories.of(0), &tokens, sizeof(tokens));
+    EXPECT_LT(farthest(run(*model, memories.of(0)), expected), 2e-5) << tokens;
+  }
+}
+
+}  // namespace
+}  // namespace cambium::trunk
