@@ -4,7 +4,7 @@
 #include <cmath>
 #include <stdexcept>
 
-#include "tests/support/memories.hpp"
+#include "tests/support/robot_memory.hpp"
 
 namespace cambium::parity {
 
@@ -16,7 +16,7 @@ Stream read_stream(const Case& one, const std::string& tensor) {
 }
 
 Numbers feed(trunk::TrunkModel& model, const Stream& stream, std::uint32_t at_once) {
-  test::Memories memories(model, stream.batch);
+  const std::vector<test::RobotMemory> memories(stream.batch, test::RobotMemory(model));
   Numbers out(stream.tokens.size());
   for (std::uint32_t at = 0; at < stream.length; at += at_once) {
     const std::uint32_t some = std::min(at_once, stream.length - at);
@@ -27,7 +27,7 @@ Numbers feed(trunk::TrunkModel& model, const Stream& stream, std::uint32_t at_on
     Numbers rows;
     std::vector<trunk::Segment> segments;
     for (std::uint32_t b = 0; b < stream.batch; ++b) {
-      segments.push_back({b * some, some, memories.of(b)});
+      segments.push_back({b * some, some, memories[b].bytes()});
       rows.insert(rows.end(), stream.tokens.begin() + static_cast<std::ptrdiff_t>(of(b)),
                   stream.tokens.begin() + static_cast<std::ptrdiff_t>(of(b) + size));
     }

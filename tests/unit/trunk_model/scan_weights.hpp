@@ -13,11 +13,11 @@
 namespace cambium::test {
 
 inline trunk::RetnetSpec small_retnet() {
-  return {.width = 32, .blocks = 2, .heads = 4, .value_dim = 48, .ffn_dim = 40, .chunk = 16};
+  return {.width = 24, .blocks = 2, .heads = 3, .value_dim = 36, .ffn_dim = 40, .chunk = 16};
 }
 
 inline trunk::MambaSpec small_mamba() {
-  return {.width = 32, .blocks = 2, .d_state = 5, .d_conv = 4, .expand = 3, .dt_rank = 3};
+  return {.width = 24, .blocks = 2, .d_state = 5, .d_conv = 4, .expand = 3, .dt_rank = 3};
 }
 
 inline void add_retnet(WeightSet& set, const trunk::RetnetSpec& spec,
