@@ -8,7 +8,9 @@
 #include <string>
 #include <vector>
 
+#include "core/nn/convert_stock.hpp"
 #include "core/nn/safetensors.hpp"
+#include "core/nn/stock.hpp"
 #include "tests/support/temporary.hpp"
 #include "tests/unit/trunk_model/scan_weights.hpp"
 
@@ -101,6 +103,49 @@ TEST_F(ScanCheckpoint, NamesTheTensorThatAHyperParameterDoesNotFit) {
   EXPECT_THAT(refusal(load_mamba({{"bias", "true"}})), HasSubstr("in_proj.bias' [144] is missing"));
   EXPECT_THAT(refusal(load_mamba({{"conv_bias", "false"}})),
               HasSubstr("'layers.0.mixer.conv1d.bias' [72] is not part of it"));
+}
+
+// As docs/files.md says: what rounds is the weights of products, and they are what fills the file.
+TEST_F(ScanCheckpoint, CanBeConvertedToOtherPrecisions) {
+  for (const char* architecture : {"retnet", "mamba"}) {
+    const bool retnet = architecture == std::string("retnet");
+    test::WeightSet set;
+    if (retnet)
+      test::add_retnet(set, test::small_retnet(), "trunk.");
+    else
+      test::add_mamba(set, test::small_mamba(), "trunk.");
+    nn::TrunkShape shape{
+        .architecture = architecture, .width = 24, .blocks = 2, .heads = retnet ? 3u : 1u};
+    if (retnet)
+      shape.hyper_parameters = {{"value_dim", "36"}, {"ffn_dim", "40"}};
+    else
+      shape.hyper_parameters = {{"d_state", "5"}, {"expand", "3"}, {"dt_rank", "3"}};
+    const auto views = set.views();
+    std::vector<nn::TensorToWrite> tensors;
+    for (const auto& view : views)
+      tensors.push_back(
+          {view.name, nn::DType::f32, {view.shape, view.shape + view.rank}, view.data});
+    const test::TemporaryFolder folder;
+    const auto stock = nn::write_stock(folder / "f32", shape, {}, tensors, "");
+    ASSERT_TRUE(stock) << stock.error().message;
+    for (const auto precision : {nn::Precision::bf16, nn::Precision::int8}) {
+      const auto done = nn::convert_stock(folder / "f32", folder / "to", precision, {});
+      ASSERT_TRUE(done) << done.error().message;
+      const auto converted = nn::Stock::open(folder / "to");
+      ASSERT_TRUE(converted) << converted.error().message;
+      std::size_t kept = 0, scales = 0;
+      for (const auto& tensor : converted->file().tensors()) {
+        const bool scale = tensor.name.ends_with("_scale");
+        scales += scale ? 1 : 0;
+        kept += !scale && tensor.dtype == nn::DType::f32 && tensor.shape.size() == 2 ? 1 : 0;
+      }
+      // Mamba's dt_proj and A_log, which are no products.
+      EXPECT_EQ(kept, retnet ? 0u : 4u) << architecture;
+      EXPECT_EQ(scales, precision != nn::Precision::int8 ? 0u : retnet ? 16u : 6u);
+      const auto model = load_model(converted->file(), {.backend = Backend::eigen, .max_rows = 64});
+      EXPECT_TRUE(model) << model.error().message;
+    }
+  }
 }
 
 TEST(RetnetModel, RefusesHeadsThatDoNotShareKeysOrValues) {
