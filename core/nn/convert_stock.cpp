@@ -16,10 +16,16 @@
 namespace cambium::nn {
 namespace {
 
-// Of the architecture 'hpt', the only one that a model here reads.
+// Of 'hpt', 'retnet' and 'mamba'.
 bool is_product(std::string_view name) {
-  constexpr std::string_view kProducts[] = {".attn.in_proj_weight", ".attn.out_proj.weight",
-                                            ".mlp.fc1.weight", ".mlp.fc2.weight"};
+  constexpr std::string_view kProducts[] = {
+      ".attn.in_proj_weight", ".attn.out_proj.weight", ".mlp.fc1.weight", ".mlp.fc2.weight",
+      // retention
+      ".retention.q_proj.weight", ".retention.k_proj.weight", ".retention.v_proj.weight",
+      ".retention.g_proj.weight", ".retention.out_proj.weight", ".ffn.fc1.weight",
+      ".ffn.gate.weight", ".ffn.fc2.weight",
+      // selective state spaces
+      ".mixer.in_proj.weight", ".mixer.x_proj.weight", ".mixer.out_proj.weight"};
   return name.starts_with(kTrunkPrefix) &&
          std::ranges::any_of(kProducts, [&](std::string_view end) { return name.ends_with(end); });
 }
