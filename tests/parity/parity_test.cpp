@@ -46,7 +46,8 @@ TEST(Parity, EveryKnownGoldenCasePasses) {
   if (!std::filesystem::exists(kGolden)) GTEST_SKIP() << "no " << kGolden << " on this machine";
   EXPECT_THAT(expect_all_pass(kGolden),
               IsSupersetOf({"stem", "head mlp", "head conv1d", "head transformer_decoder",
-                            "head gmm", "head diffusion", "trunk", "policy", "policy stream"}));
+                            "head gmm", "head diffusion", "trunk", "policy", "policy stream",
+                            "streaming_attention", "infini_attention"}));
 }
 
 TEST(Parity, EveryOwnCasePasses) {
