@@ -2,6 +2,8 @@
 // what is in it, so that new ones with other sizes and names need no change here.
 #pragma once
 
+#include <cstdint>
+
 #include "core/nn/backend.hpp"
 #include "core/nn/precision.hpp"
 #include "tests/parity/parity_case.hpp"
@@ -25,6 +27,6 @@ struct Kind {
 };
 
 extern const Kind kStem, kMlp, kConv1d, kTransformerDecoder, kGmm, kDiffusion, kTrunk, kPolicy,
-    kPolicyStream, kStreaming, kInfini;
+    kPolicyStream, kStreaming, kInfini, kRetnet, kMamba;
 
 }  // namespace cambium::parity
