@@ -95,7 +95,9 @@ void softmax_row(float* x, Size n) noexcept {
 }
 
 #include "core/nn/kernels_attention.hpp"
+#include "core/nn/kernels_cached_attention.hpp"
 #include "core/nn/kernels_prefix_attention.hpp"
+#include "core/nn/kernels_state.hpp"
 
 void layer_norm(const float* x, Size rows, Size width, const float* weight, const float* bias,
                 float eps, float* y) noexcept {
@@ -162,6 +164,11 @@ inline float gelu_of(float value) noexcept {
 void gelu(float* x, Size n) noexcept {
 #pragma omp simd
   for (Size i = 0; i < n; ++i) x[i] = gelu_of(x[i]);
+}
+
+void gelu_times(const float* x, Size n, float* y) noexcept {
+#pragma omp simd
+  for (Size i = 0; i < n; ++i) y[i] *= gelu_of(x[i]);
 }
 
 // 1 + tanh(u) is 2 / (1 + e^-2u).
@@ -264,6 +271,8 @@ void add(const float* x, Size n, float* y) noexcept {
   for (Size i = 0; i < n; ++i) y[i] += x[i];
 }
 
+#include "core/nn/kernels_scan.hpp"
+
 void rescale(const RescaleArgs& a) noexcept {
   if (a.gelu) return rescale_rows<false, true>(a);
   if (a.add) return rescale_rows<true, false>(a);
@@ -291,6 +300,18 @@ const Kernels kKernels = {CAMBIUM_TEXT(CAMBIUM_ISA),
                           add,
                           rms_norm,
                           silu_times,
+                          cached_attention,
+                          remember_key,
+                          remember_value,
+                          rotate,
+                          elu_plus_one,
+                          read_state,
+                          add_to_state,
+                          gelu_times,
+                          rotate_pairs,
+                          retention,
+                          causal_conv,
+                          selective_scan,
                           prefix_attention,
                           gelu_tanh};
 #undef CAMBIUM_TEXT
