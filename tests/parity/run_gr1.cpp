@@ -31,9 +31,12 @@ class Policy {
         .sequence_length = one.count("sequence_length"),
         .tokens_per_step = stems.tokens(),
         .activation = one.text("activation_function")};
-    auto made = trunk::Gr1Model::create(
-        spec, own,
-        {.backend = engine.backend, .precision = engine.precision, .threads = 1, .max_rows = 4096});
+    const std::size_t all_rows = in.batch * in.steps * (stems.tokens() + heads.count());
+    auto made = trunk::Gr1Model::create(spec, own,
+                                        {.backend = engine.backend,
+                                         .precision = engine.precision,
+                                         .threads = 1,
+                                         .max_rows = static_cast<std::uint32_t>(all_rows)});
     if (!made) throw std::runtime_error(made.error().message);
     model = std::move(*made);
     for (std::size_t b = 0; b < in.batch; ++b) {

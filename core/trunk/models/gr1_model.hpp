@@ -71,13 +71,21 @@ class Gr1Model final : public TrunkModel {
     std::uint32_t first_row, rows;
   };
 
+  /// Rows of a request that belong together: a step's tokens and queries, or queries alone.
+  struct Piece {
+    std::uint32_t tokens, queries;
+  };
+
   Gr1Model(const Gr1Spec& spec, const ModelOptions& options, nn::ChosenPrecision chosen);
   Result<void> take_weights(std::span<const nn::StoredTensor> tensors);
 
   bool well_formed(std::span<const Segment> segments) const noexcept;
+  Piece piece_of(const Segment& segment, std::uint32_t from) const noexcept;
   std::uint32_t take_what_fits(const Segment& segment, float* rows) noexcept;
   Status slide_over(const Segment& segment, std::uint32_t from, float* rows) noexcept;
-  void add_row(Row row, std::uint32_t visible) noexcept;
+  void clear_pass() noexcept;
+  void add_token(const Gr1Memory& memory, std::uint32_t place, std::uint32_t step,
+                 float* answer) noexcept;
   void add_queries(const Gr1Memory& memory, float* rows, std::uint32_t count) noexcept;
   Status run_pass() noexcept;
   Status run_block(std::uint32_t index) noexcept;
