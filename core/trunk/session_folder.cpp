@@ -33,12 +33,13 @@ Result<SessionFolder> SessionFolder::open(const fs::path& folder) {
   if (failure) return failed(folder, "be made", failure);
   auto lock = base::FileLock::take(folder / kLock);
   if (!lock)
-    return Error{lock.error().code,
-                 lock.error().code == Code::busy
-                     ? fmt::format("'{}': another trunk process keeps its sessions there; give each "
-                                   "a folder of its own",
-                                   folder.string())
-                     : fmt::format("'{}': {}", folder.string(), lock.error().message)};
+    return Error{
+        lock.error().code,
+        lock.error().code == Code::busy
+            ? fmt::format("'{}': another trunk process keeps its sessions there; give each "
+                          "a folder of its own",
+                          folder.string())
+            : fmt::format("'{}': {}", folder.string(), lock.error().message)};
   SessionFolder opened(folder, std::move(*lock));
   if (auto looked = opened.look(); !looked) return looked.error();
   return opened;
@@ -51,8 +52,10 @@ Result<void> SessionFolder::look() {
     const std::string name = entries->path().filename().string();
     std::error_code ignored;
     // Nobody else writes here.
-    if (name.starts_with('.') && name.ends_with(kHalfWritten)) fs::remove(entries->path(), ignored);
-    else if (name.ends_with(kEnding)) files_.insert(name);
+    if (name.starts_with('.') && name.ends_with(kHalfWritten))
+      fs::remove(entries->path(), ignored);
+    else if (name.ends_with(kEnding))
+      files_.insert(name);
   }
   if (failure) return failed(path_, "be read", failure);
   return {};

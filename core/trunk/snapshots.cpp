@@ -70,10 +70,9 @@ void Snapshots::opened(Result<SessionFolder> folder) {
   const auto& id = shelf_.lanes().front()->identity.id;
   const std::size_t ours = folder_->count(id), others = folder_->count_of_others(id);
   if (ours + others == 0) return;
-  log(fmt::format("'{}': sessions of {} robots come back when they ask{}",
-                  options_.folder.string(), ours,
-                  others == 0 ? ""
-                              : fmt::format("; {} of other trunks are left alone", others)));
+  log(fmt::format("'{}': sessions of {} robots come back when they ask{}", options_.folder.string(),
+                  ours,
+                  others == 0 ? "" : fmt::format("; {} of other trunks are left alone", others)));
 }
 
 void Snapshots::recall(Lane& lane, Session& session) {
@@ -175,6 +174,7 @@ void Snapshots::go_on(base::Nanoseconds now) {
     case Stage::filling:
       return filled(now);
     case Stage::removing:
+      if (!job_.result) return end_order(job_.result.error(), job_.record.name);
       folder_->note_gone(job_.record.trunk, job_.record.name);
       return end_order(fmt::format("session '{}' is gone, and its file", job_.record.name),
                        job_.record.name);
@@ -208,10 +208,9 @@ void Snapshots::begin_recall(const Recall& recall) {
       return {};
     }
     const auto aside = set_aside(job_.file);
-    return Error{record.error().code,
-                 fmt::format("{}; {}", record.error().message,
-                             aside ? "it is now '" + aside->string() + "'"
-                                   : aside.error().message)};
+    return Error{record.error().code, fmt::format("{}; {}", record.error().message,
+                                                  aside ? "it is now '" + aside->string() + "'"
+                                                        : aside.error().message)};
   });
 }
 
@@ -221,8 +220,8 @@ void Snapshots::recalled() {
   let_go();
   if (!job_.result) {
     folder_->note_gone(id, session.name);
-    return log(fmt::format("session '{}' begins anew: {}", session.name,
-                           job_.result.error().message));
+    return log(
+        fmt::format("session '{}' begins anew: {}", session.name, job_.result.error().message));
   }
   const SessionRecord& record = job_.record;
   const bool own = session.owner == record.owner && session.robot_id == record.robot_id;
@@ -330,10 +329,10 @@ void Snapshots::begin_load() {
     if (lane->sessions.session_bytes() > 0) job_.fits.push_back(fit_of(*lane));
   const std::string& file = job_.order->file.native();
   if (job_.fits.empty())
-    return end_order(Error{Code::incompatible,
-                           fmt::format("'{}': this trunk remembers nothing ('{}')", file,
-                                       shelf_.lanes().front()->model->info().architecture)},
-                     job_.order->name);
+    return end_order(
+        Error{Code::incompatible, fmt::format("'{}': this trunk remembers nothing ('{}')", file,
+                                              shelf_.lanes().front()->model->info().architecture)},
+        job_.order->name);
   job_.file = job_.order->file;
   begin(Stage::reading, [this]() -> Result<void> {
     std::optional<Error> why;
@@ -361,10 +360,10 @@ void Snapshots::place(base::Nanoseconds now) {
   if (session != nullptr &&
       (session->held || session->waiting > 0 || now - session->used < options_.lease))
     return end_order(
-        Error{Code::busy, fmt::format("session '{}' is that of robot {}, heard {} ms ago; load it "
-                                      "under another name, or stop the robot",
-                                      name, session->robot_id,
-                                      (now - session->used) / base::kMillisecond)},
+        Error{Code::busy,
+              fmt::format("session '{}' is that of robot {}, heard {} ms ago; load it "
+                          "under another name, or stop the robot",
+                          name, session->robot_id, (now - session->used) / base::kMillisecond)},
         name);
   if (session == nullptr) {
     const auto added = lane->sessions.add(name);
@@ -406,7 +405,8 @@ void Snapshots::begin_drop(Lane* lane, Session* session) {
   };
   if (session == nullptr) {
     const auto lanes = shelf_.lanes();
-    const auto found = std::ranges::find_if(lanes, [&](const auto& one) { return in_folder(*one); });
+    const auto found =
+        std::ranges::find_if(lanes, [&](const auto& one) { return in_folder(*one); });
     if (found == lanes.end()) return end_order(no_session(name), name);
     lane = found->get();
   } else {
@@ -485,8 +485,7 @@ Error Snapshots::no_session(const std::string& name) const {
   std::vector<std::string> names;
   for (const auto& lane : shelf_.lanes())
     for (const Session* session : lane->sessions.list()) names.push_back(session->name);
-  return {Code::not_found,
-          fmt::format("no session '{}'{}", name, base::did_you_mean(name, names))};
+  return {Code::not_found, fmt::format("no session '{}'{}", name, base::did_you_mean(name, names))};
 }
 
 void Snapshots::complain(const std::string& what) {

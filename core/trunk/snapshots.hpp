@@ -120,11 +120,10 @@ class Snapshots {
   void begin_writing();
   void wrote();
   bool begin_order(base::Nanoseconds now);
-  bool begin_save(base::Nanoseconds now);
   void begin_load();
   void place(base::Nanoseconds now);
   void filled(base::Nanoseconds now);
-  bool begin_drop();
+  void begin_drop(Lane* lane, Session* session);
   bool begin_due(base::Nanoseconds now);
 
   void hold(Lane& lane, Session& session);
