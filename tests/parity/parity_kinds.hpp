@@ -2,6 +2,8 @@
 // what is in it, so that new ones with other sizes and names need no change here.
 #pragma once
 
+#include <cstdint>
+
 #include "core/nn/backend.hpp"
 #include "core/nn/precision.hpp"
 #include "tests/parity/parity_case.hpp"
@@ -20,9 +22,10 @@ struct Kind {
   /// Computes every out.* through the public interfaces; throws std::runtime_error with a sentence.
   Outputs (*run)(const Case&, Engine);
   const char* blocks = nullptr;  ///< metadata key of the trunk's blocks; null: no trunk in it
+  std::uint32_t products = 4;    ///< of a block, whose rounding adds up in its result
 };
 
 extern const Kind kStem, kMlp, kConv1d, kTransformerDecoder, kGmm, kDiffusion, kTrunk, kPolicy,
-    kPolicyStream;
+    kPolicyStream, kRetnet, kMamba;
 
 }  // namespace cambium::parity

@@ -29,11 +29,14 @@ inline double rounding_of_a_product(nn::Precision precision) {
 }
 
 /// Largest rms error over rms of what the f64 reference says. Every block has four products in a
-/// row; each adds its own error, of random direction, to a stream that forgets none of those
-/// before. A trunk with random weights takes a quarter to four fifths of it, because a branch is
-/// smaller than the stream that it is added to. Whether the formulas are right, f32 tells. [any]
-inline double rounding_tolerance(nn::Precision precision, std::uint32_t blocks) {
-  return rounding_of_a_product(precision) * std::sqrt(4.0 * blocks);
+/// row, or as many as its kind says (parity_kinds.hpp): where results of products are multiplied
+/// with each other, each brings its own error. They have random directions and are added to a
+/// stream that forgets none of those before. A trunk with random weights takes a quarter to four
+/// fifths of it, because a branch is smaller than the stream that it is added to. Whether the
+/// formulas are right, f32 tells. [any]
+inline double rounding_tolerance(nn::Precision precision, std::uint32_t blocks,
+                                 std::uint32_t products = 4) {
+  return rounding_of_a_product(precision) * std::sqrt(static_cast<double>(products) * blocks);
 }
 
 }  // namespace cambium::parity
