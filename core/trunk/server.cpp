@@ -325,9 +325,12 @@ class TrunkServer::Impl {
     send(gone.peer,
          replies_.notice(
              {Code::limit, fmt::format("session '{}' and the {} steps in it are gone: it was idle "
-                                       "longest when '{}' came, and {} bytes hold {} sessions",
+                                       "longest when '{}' came, and {} bytes hold {} sessions{}",
                                        gone.name, gone.steps, request.session->name,
-                                       lane.sessions.budget(), lane.sessions.capacity())},
+                                       lane.sessions.budget(), lane.sessions.capacity(),
+                                       desk_.files().keeps(lane, gone.name)
+                                           ? "; it comes back from its file when it asks"
+                                           : "")},
              gone.robot_id));
   }
 

@@ -11,10 +11,16 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char *kLock = ".lock", *kEnding = ".safetensors", *kHalfWritten = ".tmp";
+constexpr const char *kLock = ".lock", *kEnding = ".safetensors";
 
 std::string ending_of(const base::Digest& trunk) {
   return "." + base::to_hex(trunk).substr(0, 16) + kEnding;
+}
+
+// As nn::write_safetensors() names it: ".arm_1.<trunk>.safetensors.<pid>.tmp".
+bool is_half_written(const std::string& name) {
+  return name.starts_with('.') && name.ends_with(".tmp") &&
+         name.find(std::string(kEnding) + ".") != std::string::npos;
 }
 
 std::string file_name(const base::Digest& trunk, std::string_view name) {
@@ -52,7 +58,7 @@ Result<void> SessionFolder::look() {
     const std::string name = entries->path().filename().string();
     std::error_code ignored;
     // Nobody else writes here.
-    if (name.starts_with('.') && name.ends_with(kHalfWritten))
+    if (is_half_written(name))
       fs::remove(entries->path(), ignored);
     else if (name.ends_with(kEnding))
       files_.insert(name);

@@ -76,7 +76,7 @@ void Snapshots::opened(Result<SessionFolder> folder) {
 }
 
 void Snapshots::recall(Lane& lane, Session& session) {
-  if (!folder_ || !folder_->has(lane.identity.id, session.name)) return;
+  if (!keeps(lane, session.name)) return;
   hold(lane, session);
   recalls_.push_back({&lane, &session});
 }
@@ -139,6 +139,10 @@ void Snapshots::finish() {
       else
         ++written_;
     }
+}
+
+bool Snapshots::keeps(const Lane& lane, std::string_view name) const {
+  return folder_ && folder_->has(lane.identity.id, name);
 }
 
 std::size_t Snapshots::in_files(const Lane& lane) const {
@@ -400,13 +404,10 @@ void Snapshots::filled(base::Nanoseconds now) {
 
 void Snapshots::begin_drop(Lane* lane, Session* session) {
   const std::string name = job_.order->name;
-  const auto in_folder = [&](const Lane& one) {
-    return folder_ && folder_->has(one.identity.id, name);
-  };
   if (session == nullptr) {
     const auto lanes = shelf_.lanes();
     const auto found =
-        std::ranges::find_if(lanes, [&](const auto& one) { return in_folder(*one); });
+        std::ranges::find_if(lanes, [&](const auto& one) { return keeps(*one, name); });
     if (found == lanes.end()) return end_order(no_session(name), name);
     lane = found->get();
   } else {
@@ -417,7 +418,7 @@ void Snapshots::begin_drop(Lane* lane, Session* session) {
                                                      "under way; ask again",
                                                      name, waiting)},
                        name);
-    if (!in_folder(*lane))
+    if (!keeps(*lane, name))
       return end_order(fmt::format("session '{}' and its {} steps are gone", name, steps), name);
   }
   job_.record = {.name = name, .trunk = lane->identity.id};

@@ -75,6 +75,8 @@ class Snapshots {
   /// Files of the folder written, and not written. [any]
   std::uint64_t written() const noexcept { return written_; }
   std::uint64_t failed() const noexcept { return failed_; }
+  /// The folder has a file of that session. [io]
+  bool keeps(const Lane& lane, std::string_view name) const;
   /// Sessions that the folder has of that lane. [io]
   std::size_t in_files(const Lane& lane) const;
 
@@ -100,7 +102,6 @@ class Snapshots {
     std::optional<SessionOrder> order;
     std::vector<SessionFit> fits;  ///< reading: which trunks are served
     Result<void> result;
-    bool in_folder = false;
   };
   struct Recall {
     Lane* lane;

@@ -90,6 +90,7 @@ TEST_F(TrunkSnapshotsTest, ARobotThatHadToLeaveGetsItsMemoryBack) {
   const auto back = first.step(5);
   EXPECT_EQ(back.recall, Recall::restored);
   EXPECT_EQ(back.seen, SteppingRobot::expected(5));
+  EXPECT_THAT(first.said, HasSubstr("it comes back from its file when it asks"));
   EXPECT_GE(server_->stats().sessions_evicted, 2U);
 }
 
