@@ -15,6 +15,8 @@ namespace {
 
 constexpr std::pair<const char*, LoadArchitecture> kArchitectures[] = {
     {"hpt", load_hpt},
+    {"streaming", load_streaming},
+    {"infini", load_infini},
     {"retnet", load_retnet},
     {"mamba", load_mamba},
 };

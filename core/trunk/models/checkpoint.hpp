@@ -30,6 +30,10 @@ using LoadArchitecture = Result<std::unique_ptr<TrunkModel>> (*)(const Checkpoin
 // One for each architecture, beside its model.
 Result<std::unique_ptr<TrunkModel>> load_hpt(const Checkpoint& checkpoint,
                                              const ModelOptions& options);
+Result<std::unique_ptr<TrunkModel>> load_streaming(const Checkpoint& checkpoint,
+                                                   const ModelOptions& options);
+Result<std::unique_ptr<TrunkModel>> load_infini(const Checkpoint& checkpoint,
+                                                const ModelOptions& options);
 Result<std::unique_ptr<TrunkModel>> load_retnet(const Checkpoint& checkpoint,
                                                 const ModelOptions& options);
 Result<std::unique_ptr<TrunkModel>> load_mamba(const Checkpoint& checkpoint,

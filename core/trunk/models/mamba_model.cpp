@@ -8,7 +8,7 @@
 #include "core/nn/kernels.hpp"
 #include "core/nn/parameters.hpp"
 #include "core/trunk/models/checkpoint.hpp"
-#include "core/trunk/models/single_thread.hpp"
+#include "core/trunk/models/remembering.hpp"
 
 namespace cambium::trunk {
 namespace {
@@ -149,8 +149,7 @@ Result<std::unique_ptr<TrunkModel>> MambaModel::create(const MambaSpec& wanted,
   model->last_norm_ = std::move(last_norm);
   model->make_buffers();
   model->info_.weight_bytes = model->projections_.weight_bytes() + numbers * sizeof(float);
-  model->info_.chosen =
-      chosen.why + " (" + model->projections_.implementation() + ")" + threads_used(options);
+  model->info_.chosen = describe(chosen, model->projections_, options);
   return std::unique_ptr<TrunkModel>(std::move(model));
 }
 

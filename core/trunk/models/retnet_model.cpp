@@ -9,17 +9,12 @@
 #include "core/nn/kernels.hpp"
 #include "core/nn/parameters.hpp"
 #include "core/trunk/models/checkpoint.hpp"
-#include "core/trunk/models/single_thread.hpp"
+#include "core/trunk/models/remembering.hpp"
 
 namespace cambium::trunk {
 namespace {
 
 const char kOwner[] = "trunk 'retnet'";
-constexpr std::uint64_t kHeader = 64;  // [B] before the states: the number of tokens so far
-
-std::uint64_t& tokens_so_far(std::byte* memory) noexcept {
-  return *reinterpret_cast<std::uint64_t*>(memory);
-}
 
 /// 1 + gamma + … + gamma^(count - 1).
 double sum_of_powers(double log_gamma, double count) noexcept {
@@ -40,7 +35,7 @@ RetnetModel::RetnetModel(const RetnetSpec& spec, const ModelOptions& options,
   info_.blocks = spec.blocks;
   info_.heads = spec.heads;
   info_.precision = precision;
-  info_.session_bytes = whole_lines(kHeader + spec.blocks * state_size() * sizeof(float));
+  info_.session_bytes = whole_lines(kMemoryHeader + spec.blocks * state_size() * sizeof(float));
   info_.sinusoid = false;
 }
 
@@ -135,8 +130,7 @@ Result<std::unique_ptr<TrunkModel>> RetnetModel::create(const RetnetSpec& spec,
   model->make_buffers();
   model->info_.weight_bytes = model->projections_.weight_bytes() +
                               (2 * spec.blocks + 1) * std::uint64_t{width} * sizeof(float);
-  model->info_.chosen =
-      chosen.why + " (" + model->projections_.implementation() + ")" + threads_used(options);
+  model->info_.chosen = describe(chosen, model->projections_, options);
   return std::unique_ptr<TrunkModel>(std::move(model));
 }
 
@@ -186,13 +180,13 @@ Status RetnetModel::forward(std::span<const Segment> segments, float* rows) noex
   for (std::size_t i = 0; i < blocks_.size(); ++i)
     if (const Status done = run_block(i, segments); !done.ok()) return done;
   nn::kernels().rms_norm(x_.data(), rows_, spec_.width, last_norm_.data(), spec_.eps, rows);
-  for (const Segment& segment : segments) tokens_so_far(segment.memory) += segment.rows;
+  for (const Segment& segment : segments) add_tokens(segment.memory, segment.rows);
   return {};
 }
 
 // In double: after 10^9 tokens an angle in float would be off by whole turns.
 void RetnetModel::place(const Segment& segment) noexcept {
-  const auto before = static_cast<double>(tokens_so_far(segment.memory));
+  const auto before = static_cast<double>(tokens_seen(segment.memory));
   const std::size_t pairs = turns_.size();
   for (std::uint32_t i = 0; i < segment.rows; ++i) {
     const std::size_t row = segment.first_row + i;
@@ -240,7 +234,7 @@ void RetnetModel::retain(std::size_t index, const Segment& segment) noexcept {
   const nn::Kernels& kernels = nn::kernels();
   const std::size_t width = spec_.width, pairs = turns_.size();
   const float size = 1 / std::sqrt(static_cast<float>(key_dim()));
-  float* state = reinterpret_cast<float*>(segment.memory + kHeader) + index * state_size();
+  float* state = reinterpret_cast<float*>(segment.memory + kMemoryHeader) + index * state_size();
   const bool recurrent = spec_.form == RetentionForm::recurrent;
   for (std::uint32_t at = 0; at < segment.rows; at += step()) {
     const std::uint32_t rows = std::min(step(), segment.rows - at);
