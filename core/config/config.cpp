@@ -57,6 +57,8 @@ TrunkConfig read_trunk(Section section, const std::filesystem::path& base, Keys&
   section.count("max_tokens", trunk.max_tokens, 1, 8192);
   section.count("session_memory_mb", trunk.session_memory_mb, 1, 1'048'576);
   read_milliseconds(section, "session_lease_ms", trunk.session_lease);
+  section.path("session_dir", trunk.session_dir, base);
+  section.count("snapshot_ms", trunk.snapshot_ms, 10, 3'600'000);
   keys.close(section);
   return trunk;
 }

@@ -49,7 +49,9 @@ struct TrunkConfig {
   std::uint32_t max_tokens = 256;    ///< of one request
   std::uint32_t session_memory_mb = 256;  ///< of all robots' memories, of each model
   std::chrono::milliseconds session_lease{
-      2000};  ///< a session is its robot's so long after a request
+      2000};                          ///< a session is its robot's so long after a request
+  std::filesystem::path session_dir;  ///< absolute; where sessions are kept; empty: nowhere
+  std::uint32_t snapshot_ms = 1000;   ///< of a session that changes, there
 };
 
 /// [host]

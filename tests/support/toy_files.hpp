@@ -13,6 +13,10 @@ inline constexpr unsigned kToyWidth = 8, kToyHorizon = 8;
 /// stems. Its trunk id.
 std::string write_toy_stock(const std::filesystem::path& file, unsigned seed = 0);
 
+/// A stock whose trunk remembers: two blocks of selective state spaces, random weights of this
+/// seed. Its trunk id.
+std::string write_toy_mamba_stock(const std::filesystem::path& file, unsigned seed = 0);
+
 struct ToyBundle {
   std::string embodiment = "toy_arm";
   unsigned dof = 2;
