@@ -214,6 +214,9 @@ void add_admin(CLI::App& program, int& exit_code) {
       command->add_option("--probation", call.probation,
                           "Keep the old generation at hand for so many ticks; the first fault of "
                           "the new one brings it back; 0: do not");
+      command->add_flag("--fresh", call.fresh,
+                        "Let the trunk forget the robot, even if the new generation could go on "
+                        "with its memory");
       command->add_flag("--dry-run", call.dry_run, "Do everything but move the robot");
     }
     if (verb.trunk) add_trunk_swap(*command, options->call);
@@ -221,9 +224,12 @@ void add_admin(CLI::App& program, int& exit_code) {
       command->add_flag(
           "--no-wait", options->call.no_wait,
           "Be refused, rather than wait, while another swap of the robot is under way");
-    if (std::string(verb.name) == "add")
+    if (std::string(verb.name) == "add") {
       command->add_flag("--isolate", options->call.isolate,
                         "Run stems and head in a process of their own");
+      command->add_option("--session", options->call.session,
+                          "Name by which the trunk remembers the robot, instead of its own");
+    }
     command->footer(std::string("Example:\n  ") + verb.example);
     command->callback([options, &exit_code] { exit_code = run(*options); });
   }
