@@ -13,7 +13,7 @@
 #include "core/base/spsc_ring.hpp"
 #include "core/plugin/embodiment.hpp"
 #include "core/runtime/frame_memory.hpp"
-#include "core/trunk/link.hpp"
+#include "core/trunk/recall.hpp"
 
 namespace cambium::runtime {
 

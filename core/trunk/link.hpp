@@ -16,6 +16,7 @@
 #include "core/base/clock.hpp"
 #include "core/base/sha256.hpp"
 #include "core/transport/socket.hpp"
+#include "core/trunk/recall.hpp"
 
 namespace flatbuffers {
 class FlatBufferBuilder;
@@ -70,9 +71,6 @@ struct TokensRequest {
   std::int64_t time_ns = 0;
   bool peek = false;
 };
-
-/// What an answer was made from; the numbers are those of wire::Recall.
-enum class Recall : std::uint8_t { none = 0, kept = 1, began = 2, restored = 3 };
 
 /// A sentence of the trunk to a robot: why it refused a request, or that the robot's memory had to
 /// leave.

@@ -130,7 +130,7 @@ Result<std::unique_ptr<Lane>> ModelShelf::make(const ServerIdentity& identity) {
   if (auto done = warm_up(**model, options_.limits.batch.max_tokens); !done)
     return Error{done.error().code,
                  fmt::format("'{}': {}", order_->stock.string(), done.error().message)};
-  return std::make_unique<Lane>(options_.limits, identity, std::move(*model));
+  return Lane::make(options_.limits, identity, std::move(*model));
 }
 
 void ModelShelf::put_away(std::unique_ptr<Lane> lane) {
