@@ -18,8 +18,7 @@ std::string sentence_of(const SwapReport& report) {
                          report.generation, sentence_of_memory(report));
     case SwapStage::rehearsed:
       return fmt::format("robot '{}': rehearsed, {} would be swapped; nothing has moved{}",
-                         report.robot, report.kind,
-                         sentence_of_memory(report));
+                         report.robot, report.kind, sentence_of_memory(report));
     default:
       break;
   }

@@ -179,8 +179,9 @@ Result<void> Host::add(const config::RobotConfig& robot) {
     return Error{Code::bad_argument, "there is a robot '" + robot.name + "' already; use swap"};
   const std::string& session = config::session_of(robot);
   if (!config::is_session_name(session)) {
-    return Error{Code::bad_argument, "'" + session + "' is no name for a session, expected 1 to 64 " +
-                                         "letters, digits, '_', '-' or '.', not beginning with '.'"};
+    return Error{Code::bad_argument,
+                 "'" + session + "' is no name for a session, expected 1 to 64 " +
+                     "letters, digits, '_', '-' or '.', not beginning with '.'"};
   }
   for (const auto& slot : slots()) {
     const std::lock_guard table(slot->table);
@@ -199,9 +200,9 @@ Result<void> Host::add(const config::RobotConfig& robot) {
   auto slot = std::make_shared<RobotSlot>(std::move(*claim));
   // Whoever had the name before in this host was another robot, or is started anew on purpose.
   const auto removed = episodes_.find(session);
-  slot->robot = std::make_unique<Robot>(
-      id, robot.name, config_.host.max_message_kb * 1024 / sizeof(float), io_->waker(),
-      removed == episodes_.end() ? 0 : removed->second + 1);
+  slot->robot =
+      std::make_unique<Robot>(id, robot.name, config_.host.max_message_kb * 1024 / sizeof(float),
+                              io_->waker(), removed == episodes_.end() ? 0 : removed->second + 1);
   if (workers_.empty()) slot->own_worker = make_worker("cambium-bot" + std::to_string(id));
   slot->worker =
       slot->own_worker
@@ -273,9 +274,8 @@ void Host::log_swap(const SwapReport& report) {
       return log(
           fmt::format("swap refused, generation {} goes on: {}", report.generation, report.reason));
     case SwapStage::rolled_back:
-      return log(
-          fmt::format("{}; generation {} is the old one again{}", report.reason, report.generation,
-                      sentence_of_memory(report)));
+      return log(fmt::format("{}; generation {} is the old one again{}", report.reason,
+                             report.generation, sentence_of_memory(report)));
     case SwapStage::rehearsed:
       return log(fmt::format("robot '{}': {} swap rehearsed, nothing has moved", report.robot,
                              report.kind));

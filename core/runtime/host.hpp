@@ -42,7 +42,7 @@ struct RobotStatus {
   std::string session;          ///< the trunk remembers it by this name
   std::string memory;           ///< of the last answer: "none", "kept", "began", "restored"
   std::uint64_t memory_steps = 0, memory_lost = 0, memory_restored = 0;  ///< see MemoryCounters
-  std::string trunk_said;       ///< why the trunk refuses its requests; empty: it does not
+  std::string trunk_said;  ///< why the trunk refuses its requests; empty: it does not
 };
 
 /// Threads    All public calls may come from any thread but a robot's. Swaps of one robot come one
@@ -128,7 +128,8 @@ class Host {
   std::atomic<bool> ending_{false};
   std::once_flag realtime_said_;
   const std::uint64_t owner_;  // of memories in the trunk; the next host that starts has another
-  std::map<std::string, std::uint64_t> episodes_;  // of robots that were removed; guarded by adding_
+  std::map<std::string, std::uint64_t>
+      episodes_;  // of robots that were removed; guarded by adding_
   MemoryNews news_{[this](const std::string& text) { log(text); }};
   // Last: they use all of the above.
   std::unique_ptr<TrunkKeeper> trunk_keeper_;

@@ -26,7 +26,8 @@ struct IoOptions {
   std::string control;  ///< endpoint for controllers
   std::string trunk;    ///< endpoint of the trunk process
   std::size_t max_message_bytes = 256 * 1024;
-  std::uint64_t owner = 0;    ///< of the robots' memories in the trunk: a number that no other host has
+  std::uint64_t owner =
+      0;  ///< of the robots' memories in the trunk: a number that no other host has
   bool shared_memory = true;  ///< large readings may come through a controller's memory
 };
 

@@ -27,8 +27,8 @@ class MemoryNews {
 
   explicit MemoryNews(Log log) : log_(std::move(log)) {}
 
-  /// One look at all robots, and at what the trunk has said since the last; RobotSlot::trunk_said is
-  /// set, and cleared once the robot's requests are answered again. [setup]
+  /// One look at all robots, and at what the trunk has said since the last; RobotSlot::trunk_said
+  /// is set, and cleared once the robot's requests are answered again. [setup]
   void look(const std::vector<std::shared_ptr<RobotSlot>>& slots,
             base::SpscRing<trunk::TrunkNotice>& notices, base::Nanoseconds now);
 

@@ -44,9 +44,10 @@ class Preparer {
         trunk_alive_(std::move(trunk_alive)),
         give_up_(std::move(give_up)) {}
 
-  /// `robot` on `worker`: if it has a generation already, made of `now`, the new one is tried on its
-  /// last real observations, and on what the trunk remembers, which stays as it is. A trunk that does not serve the stock is asked to load it. The sentence of an
-  /// error names the robot. [setup]
+  /// `robot` on `worker`: if it has a generation already, made of `now`, the new one is tried on
+  /// its last real observations, and on what the trunk remembers, which stays as it is. A trunk
+  /// that does not serve the stock is asked to load it. The sentence of an error names the robot.
+  /// [setup]
   Result<Prepared> prepare(const config::RobotConfig& wanted, Worker& worker, Robot& robot,
                            const Ground& ground, const Installed* now = nullptr) const;
 

@@ -16,13 +16,13 @@ namespace cambium::runtime {
 /// Written by the robot's worker; others look.
 struct MemoryCounters {
   std::atomic<trunk::Recall> recall{trunk::Recall::none};  ///< of the last answer
-  std::atomic<Code> code{Code::ok};             ///< of the last answer: whether it was a refusal
-  std::atomic<std::uint64_t> answers{0};        ///< that were no refusals
-  std::atomic<std::uint64_t> episode{0};        ///< of the next request
-  std::atomic<std::uint64_t> steps{0};          ///< requests that the memory holds
-  std::atomic<std::uint64_t> lost{0};           ///< times that it had begun anew unasked
-  std::atomic<std::uint64_t> restored{0};       ///< times that a file brought it back
-  std::atomic<std::uint64_t> steps_before{0};   ///< that it held before the last of these two
+  std::atomic<Code> code{Code::ok};            ///< of the last answer: whether it was a refusal
+  std::atomic<std::uint64_t> answers{0};       ///< that were no refusals
+  std::atomic<std::uint64_t> episode{0};       ///< of the next request
+  std::atomic<std::uint64_t> steps{0};         ///< requests that the memory holds
+  std::atomic<std::uint64_t> lost{0};          ///< times that it had begun anew unasked
+  std::atomic<std::uint64_t> restored{0};      ///< times that a file brought it back
+  std::atomic<std::uint64_t> steps_before{0};  ///< that it held before the last of these two
 };
 
 /// Stamps requests, and reads from the answers what became of the memory. A reset cannot be lost

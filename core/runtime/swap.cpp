@@ -102,8 +102,7 @@ SwapReport Swap::run() {
   }
   report_.end = stage_;
   report_.trunk_id_after = trunk_id();
-  if (stage_ == SwapStage::rehearsed)
-    note_memory(*slot_.robot->generation(), *next_->generation);
+  if (stage_ == SwapStage::rehearsed) note_memory(*slot_.robot->generation(), *next_->generation);
   tell_memory();
   report_.total_ms = milliseconds_since(began);
   report_.time_s = std::chrono::duration_cast<std::chrono::seconds>(
@@ -234,8 +233,8 @@ bool Swap::fail(Code code, std::string reason) {
 
 bool Swap::prepare() {
   const base::Nanoseconds began = base::monotonic_ns();
-  auto prepared = means_.preparer.prepare(wanted_, *slot_.worker, *slot_.robot, means_.ground,
-                                          &slot_.now);
+  auto prepared =
+      means_.preparer.prepare(wanted_, *slot_.worker, *slot_.robot, means_.ground, &slot_.now);
   report_.prepare_ms = milliseconds_since(began);
   if (!prepared) return fail(prepared.error().code, prepared.error().message);
   if (report_.kind.empty()) report_.kind = kind_of(slot_.now, prepared->parts);

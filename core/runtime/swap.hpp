@@ -64,7 +64,7 @@ struct SwapReport {
   std::string warm_up;  ///< how the new generation was tried before it was let near the robot
   std::string state;    ///< what became of what the stems and the head remembered
   std::string memory;   ///< what became of what the trunk remembered: "kept", "fresh", or "none"
-  std::string memory_reason;  ///< why it is not kept
+  std::string memory_reason;                 ///< why it is not kept
   std::uint64_t shadow_rows = 0;             ///< actions that were compared
   std::vector<JointDifference> differences;  ///< of a shadow
   std::uint32_t probation = 0, proved = 0;   ///< ticks asked for and stood
@@ -74,8 +74,8 @@ struct SwapReport {
   bool ok() const noexcept { return code == Code::ok; }
 };
 
-/// "; the trunk goes on with its memory of the robot", to follow another sentence. Empty where there
-/// is none.
+/// "; the trunk goes on with its memory of the robot", to follow another sentence. Empty where
+/// there is none.
 std::string sentence_of_memory(const SwapReport& report);
 
 /// A robot as the host keeps it.
@@ -148,7 +148,7 @@ class Swap {
   config::RobotConfig wanted_;
   SwapPlan plan_;
   double shadow_bound_ = 0;
-  bool keep_old_ = true;    // for a rollback
+  bool keep_old_ = true;  // for a rollback
   bool fresh_memory_ = false;
   bool went_back_ = false;  // the robot has brought the old one back by itself
   SwapStage stage_ = SwapStage::prepare;

@@ -1,5 +1,5 @@
-// core/runtime/token_layout.hpp: what a trunk's memory of a robot was made from, and whether another
-// generation can go on with it.
+// core/runtime/token_layout.hpp: what a trunk's memory of a robot was made from, and whether
+// another generation can go on with it.
 #pragma once
 
 #include <cstdint>

@@ -155,7 +155,7 @@ class TrunkLink {
   std::optional<LoadReply> load_reply_;
   std::vector<TrunkNotice> notices_;  ///< never grows
   std::vector<Asked> asked_;          ///< one for each robot; never grows
-  bool away_ = true;          ///< nobody is connected, or he has not said who he is
+  bool away_ = true;                  ///< nobody is connected, or he has not said who he is
   base::Nanoseconds next_hello_ = 0, last_heard_ = 0;
 };
 
