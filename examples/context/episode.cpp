@@ -39,7 +39,8 @@ Joints Drift::next(double deviation, std::mt19937_64& random) {
   return now;
 }
 
-Episode::Episode(const Body& body, std::uint64_t seed) : body_(body), random_(seed) {
+Episode::Episode(const Body& body, std::uint64_t seed, std::uint32_t wiggle)
+    : body_(body), random_(seed), wiggle_ticks_(wiggle) {
   q_ = around_home(kStartSpread, random_);
   new_goal();
 }
@@ -62,7 +63,7 @@ State Episode::state() const {
 
 void Episode::act(const Joints& command) {
   const Joints jitter = wiggle_.next(kWiggleSize, random_);
-  last_command_ = wiggles() ? jitter : command;
+  last_command_ = tick_ < wiggle_ticks_ ? jitter : command;
   for (double& one : last_command_) one = std::clamp(one, -kCommandMax, kCommandMax);
   step(body_, last_command_, q_);
   if (++tick_ % kGoalTicks == 0) new_goal();

@@ -35,7 +35,8 @@ class Drift {
 class Episode {
  public:
   /// Starts near home, at rest, with its first goal.
-  Episode(const Body& body, std::uint64_t seed);
+  /// wiggle  first ticks, in which act() plays jitter in place of what it is given
+  Episode(const Body& body, std::uint64_t seed, std::uint32_t wiggle = kWiggle);
 
   const Body& body() const noexcept { return body_; }
   const Joints& q() const noexcept { return q_; }
@@ -43,8 +44,6 @@ class Episode {
   std::uint32_t tick() const noexcept { return tick_; }
   State state() const;
   double error() const { return distance(tool_of(body_, q_), goal_); }  ///< [m]
-  /// While it is true, act() plays the wiggle in place of what it is given.
-  bool wiggles() const noexcept { return tick_ < kWiggle; }
   /// Plays one tick; afterwards every kGoalTicks there is a new goal.
   void act(const Joints& command);
 
@@ -56,7 +55,7 @@ class Episode {
   Drift wiggle_;
   Joints q_ = {}, last_command_ = {};
   Point goal_ = {};
-  std::uint32_t tick_ = 0;
+  std::uint32_t wiggle_ticks_, tick_ = 0;
 };
 
 /// A standard normal number, the same with every library.

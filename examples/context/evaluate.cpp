@@ -24,7 +24,7 @@ Result<Course> evaluate(Bodies bodies, const Actor& actor, const EvaluateOptions
   std::uint32_t done = 0;
   while (done < options.bodies) {
     const Body body = draw_body(bodies, random);
-    Episode episode(body, random());
+    Episode episode(body, random(), options.wiggle);
     actor.begin(episode);
     while (episode.tick() < options.ticks) {
       const std::uint32_t tick = episode.tick();

@@ -20,14 +20,16 @@ struct Actor {
 struct EvaluateOptions {
   std::uint32_t bodies = 200;
   std::uint32_t ticks = 96;
+  std::uint32_t wiggle = kWiggle;  ///< first ticks, in which the motors only jitter
   std::uint64_t seed = 1000000;  ///< of the bodies and goals; far from the seeds of demonstrations
 };
 
 struct Course {
-  std::vector<double> action_error;  ///< [rad/s] (ticks) mean over bodies and joints of |a - expert's|
-  std::vector<double> distance;      ///< [m] (ticks) tool to goal, mean over bodies
-  std::vector<double> reached;       ///< 0 to 1 (goals): share within kTolerance when the goal ends
-  std::vector<double> goal_error;    ///< [m] (goals) median distance then
+  std::vector<double>
+      action_error;              ///< [rad/s] (ticks) mean over bodies and joints of |a - expert's|
+  std::vector<double> distance;  ///< [m] (ticks) tool to goal, mean over bodies
+  std::vector<double> reached;   ///< 0 to 1 (goals): share within kTolerance when the goal ends
+  std::vector<double> goal_error;  ///< [m] (goals) median distance then
 
   /// [rad/s] mean action error over the ticks of one goal; of the first, after the wiggle.
   double action_error_of(std::size_t goal) const;

@@ -26,7 +26,7 @@ class Mind {
   Result<Joints> act(const State& state);
 
   const std::string& trunk_id() const noexcept;
-  const std::string& trained() const noexcept;      ///< how, in words
+  const std::string& trained() const noexcept;  ///< how, in words
   const std::string& architecture() const noexcept;
   std::uint64_t session_bytes() const noexcept;  ///< [B] what it remembers
 
