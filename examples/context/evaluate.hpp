@@ -25,15 +25,20 @@ struct EvaluateOptions {
 };
 
 struct Course {
-  std::vector<double>
-      action_error;              ///< [rad/s] (ticks) mean over bodies and joints of |a - expert's|
-  std::vector<double> distance;  ///< [m] (ticks) tool to goal, mean over bodies
-  std::vector<double> reached;   ///< 0 to 1 (goals): share within kTolerance when the goal ends
+  /// (ticks) |command - expert's| in parts of |expert's|, sums over bodies and joints: 0 is the
+  /// expert, 1 is what standing still gets. The expert slows down near the goal; an error that is
+  /// not relative would fall for that alone.
+  std::vector<double> action_error;
+  std::vector<double> action_error_rad_s;  ///< (ticks) mean, absolute
+  std::vector<double> distance;            ///< [m] (ticks) tool to goal, mean over bodies
+  std::vector<double> reached;     ///< 0 to 1 (goals): share within kTolerance when the goal ends
   std::vector<double> goal_error;  ///< [m] (goals) median distance then
 
-  /// [rad/s] mean action error over the ticks of one goal; of the first, after the wiggle.
+  /// Of one goal: its first kFresh ticks, when the tool is still far.
   double action_error_of(std::size_t goal) const;
 };
+
+inline constexpr std::uint32_t kFresh = 6;
 
 /// Everyone is given the same bodies, goals and wiggles. after_body is called with the number done;
 /// false ends it early. An actor's error ends it. [setup]

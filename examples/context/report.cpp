@@ -24,8 +24,9 @@ ordered_json json_of(const Course& course) {
     of_goal.push_back(course.action_error_of(goal));
   return {{"reached_by_goal", rounded(course.reached)},
           {"median_distance_m_by_goal", rounded(course.goal_error)},
-          {"action_error_rad_s_by_goal", rounded(of_goal)},
-          {"action_error_rad_s", rounded(course.action_error)},
+          {"action_error_by_goal", rounded(of_goal)},
+          {"action_error", rounded(course.action_error)},
+          {"action_error_rad_s", rounded(course.action_error_rad_s)},
           {"distance_m", rounded(course.distance)}};
 }
 
@@ -34,12 +35,16 @@ std::string picture(const std::vector<Judged>& all, const EvaluateOptions& optio
   learn::Plot plot = {title, {}, static_cast<double>(options.ticks), {}, "ticks into the episode"};
   for (std::uint32_t tick = kGoalTicks; tick < options.ticks; tick += kGoalTicks)
     plot.marks.push_back(tick);
-  for (const Judged& one : all) {
-    learn::Line line = {one.name, one.colour, {}};
-    const auto& values = one.held_out.*curve;
-    for (std::size_t tick = 0; tick < values.size(); ++tick)
-      line.points.emplace_back(static_cast<double>(tick), values[tick]);
+  const auto add = [&](const std::string& name, const std::string& colour, const Course& course) {
+    learn::Line line = {name, colour, {}};
+    for (std::size_t tick = 0; tick < (course.*curve).size(); ++tick)
+      line.points.emplace_back(static_cast<double>(tick), (course.*curve)[tick]);
     plot.lines.push_back(std::move(line));
+  };
+  for (const Judged& one : all) {
+    add(one.name, one.colour, one.fresh);
+    // The others are no better there.
+    if (one.name == "memory") add("memory, signs never trained", "#84b9e0", one.held_out);
   }
   return learn::draw(plot);
 }
@@ -56,9 +61,9 @@ void print_rows(const Judged& one, const char* bodies, const Course& course) {
 
 void print(const std::vector<Judged>& all, const EvaluateOptions& options) {
   std::printf(
-      "%u bodies each; by goal, %u ticks each: action error [rad/s], median distance [mm] "
-      "when it ends, reached (%.0f mm)\n%-12s %-9s",
-      options.bodies, kGoalTicks, 1e3 * kTolerance, "", "bodies");
+      "%u bodies each; by goal, %u ticks each: action error in its first %u ticks (1: as if\n"
+      "standing still), median distance [mm] when it ends, reached (%.0f mm)\n%-12s %-9s",
+      options.bodies, kGoalTicks, kFresh, 1e3 * kTolerance, "", "bodies");
   for (std::uint32_t goal = 0; goal < options.ticks / kGoalTicks; ++goal)
     std::printf("  %12s %u    ", "goal", goal + 1);
   std::printf("\n");
@@ -83,10 +88,9 @@ Result<void> write(const std::filesystem::path& stem, const std::vector<Judged>&
                               {"held_out", json_of(one.held_out)}});
   const std::pair<const char*, std::string> files[] = {
       {".json", json.dump(1) + "\n"},
-      {".action.svg",
-       picture(all, options, "Action error [rad/s] on bodies never seen", &Course::action_error)},
-      {".distance.svg",
-       picture(all, options, "Tool to goal [m] on bodies never seen", &Course::distance)}};
+      {".action.svg", picture(all, options, "Action error, in parts of the expert's action",
+                              &Course::action_error)},
+      {".distance.svg", picture(all, options, "Tool to goal [m]", &Course::distance)}};
   for (const auto& [ending, text] : files)
     if (auto done = learn::write_text(stem.string() + ending, text); !done) return done;
   return {};

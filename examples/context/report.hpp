@@ -24,7 +24,7 @@ struct Judged {
 void print(const std::vector<Judged>& all, const EvaluateOptions& options);
 
 /// `<stem>.json`, `<stem>.action.svg` and `<stem>.distance.svg`, each whole or not at all. The
-/// pictures show the bodies that are held out. [setup]
+/// pictures show fresh bodies, and those held out for who is called "memory". [setup]
 Result<void> write(const std::filesystem::path& stem, const std::vector<Judged>& all,
                    const EvaluateOptions& options);
 
