@@ -5,6 +5,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "core/nn/scan.hpp"
+
 namespace cambium::nn {
 
 /// y = x W^T (+ b), or y += x W^T (+ b). Rows of x and y may lie further apart than they are wide.
@@ -141,6 +143,14 @@ struct Kernels {
   /// state (dim, width) += x^T y, with x (rows, dim) and y (rows, width).
   void (*add_to_state)(const float* x, const float* y, std::size_t rows, std::size_t dim,
                        std::size_t width, float* state) noexcept;
+  void (*gelu_times)(const float* x, std::size_t n, float* y) noexcept;  ///< y *= GELU(x)
+  /// In place over `heads` times `pairs` neighbours: (a, b) -> scale (a cos - b sin, b cos + a
+  /// sin); cosine and sine (pairs) are those of every head.
+  void (*rotate_pairs)(float* x, std::size_t heads, std::size_t pairs, const float* cosine,
+                       const float* sine, float scale) noexcept;
+  void (*retention)(const RetentionArgs&) noexcept;
+  void (*causal_conv)(const CausalConvArgs&) noexcept;
+  void (*selective_scan)(const SelectiveScanArgs&) noexcept;
 };
 
 /// The fastest set that this processor runs. [any, rt]

@@ -165,6 +165,11 @@ void gelu(float* x, Size n) noexcept {
   for (Size i = 0; i < n; ++i) x[i] = gelu_of(x[i]);
 }
 
+void gelu_times(const float* x, Size n, float* y) noexcept {
+#pragma omp simd
+  for (Size i = 0; i < n; ++i) y[i] *= gelu_of(x[i]);
+}
+
 // tanh(softplus(x)) is m / (m + 2) with m = e^x (e^x + 2); beyond 20 it is 1 to f32.
 void mish(float* x, Size n) noexcept {
 #pragma omp simd
@@ -256,6 +261,8 @@ void add(const float* x, Size n, float* y) noexcept {
   for (Size i = 0; i < n; ++i) y[i] += x[i];
 }
 
+#include "core/nn/kernels_scan.hpp"
+
 void rescale(const RescaleArgs& a) noexcept {
   if (a.gelu) return rescale_rows<false, true>(a);
   if (a.add) return rescale_rows<true, false>(a);
@@ -289,7 +296,12 @@ const Kernels kKernels = {CAMBIUM_TEXT(CAMBIUM_ISA),
                           rotate,
                           elu_plus_one,
                           read_state,
-                          add_to_state};
+                          add_to_state,
+                          gelu_times,
+                          rotate_pairs,
+                          retention,
+                          causal_conv,
+                          selective_scan};
 #undef CAMBIUM_TEXT
 #undef CAMBIUM_TEXT_
 

@@ -37,6 +37,12 @@ Result<void> Admission::admit(const wire::Tokens& tokens, base::Nanoseconds now,
   request.robot_id = tokens.robot_id();
   request.generation = tokens.generation();
   request.arrived = now;
+  request.session = nullptr;
+  request.episode = tokens.episode();
+  request.time_ns = tokens.time_ns();
+  request.peek = tokens.peek();
+  request.recall = Recall::none;
+  request.steps = 0;
   request.deadline = tokens.deadline_us() == 0
                          ? kNoDeadline
                          : now + base::Nanoseconds{1000} * tokens.deadline_us();

@@ -7,10 +7,11 @@
 
 namespace cambium::trunk {
 
-Batch::Batch(BatchLimits limits, std::uint32_t width)
+Batch::Batch(BatchLimits limits, std::uint32_t width, const Scratch& scratch)
     : limits_(limits),
       width_(width),
       positions_(limits.max_tokens, width),
+      memories_(scratch),
       rows_(std::size_t{limits.rows} * width),
       pooled_(std::size_t{limits.rows} * width),
       status_(limits.robots),
@@ -22,6 +23,7 @@ Batch::Batch(BatchLimits limits, std::uint32_t width)
 void Batch::fill(RequestQueue& queue, const PassCost& cost, base::Nanoseconds now,
                  std::vector<RequestPtr>& doomed) noexcept {
   segments_.clear();
+  memories_.clear();
   filled_ = 0;
   base::Nanoseconds first_kept = kNoDeadline;  // the earliest deadline that this batch keeps
   queue.begin_pass();
@@ -32,20 +34,23 @@ void Batch::fill(RequestQueue& queue, const PassCost& cost, base::Nanoseconds no
       doomed.push_back(queue.drop());
       continue;
     }
-    if (end > first_kept) break;
+    if (end > first_kept || !memories_.room_for(*next)) break;
     if (end <= next->deadline) first_kept = std::min(first_kept, next->deadline);
-    segments_.push_back({filled_, next->count});
-    filled_ += next->count;
-    requests_.push_back(queue.pop());
+    Request& taken = *requests_.emplace_back(queue.pop());
+    segments_.push_back({filled_, taken.count, memories_.enter(taken),
+                         taken.pooling == nn::Pooling::action_token ? taken.pooled : 0});
+    filled_ += taken.count;
   }
 }
 
-void Batch::pack() noexcept {
+void Batch::pack(const TrunkModel& model) noexcept {
+  const bool positions = model.info().sinusoid, memories = memories_.any();
   for (std::size_t i = 0; i < requests_.size(); ++i) {
     const auto& tokens = requests_[i]->tokens;
     float* rows = rows_.data() + std::size_t{segments_[i].first_row} * width_;
     std::copy(tokens.begin(), tokens.end(), rows);
-    nn::add_sinusoid(positions_, rows, segments_[i].rows);
+    if (positions) nn::add_sinusoid(positions_, rows, segments_[i].rows);
+    if (memories) memories_.prepare(model, *requests_[i], segments_[i].memory);
   }
 }
 
@@ -65,13 +70,18 @@ void Batch::pool() noexcept {
 
 void Batch::run(TrunkModel& model) noexcept {
   started_ = base::monotonic_ns();
-  pack();
+  pack(model);
   const Status forward = model.forward(segments_, rows_.data());
   if (forward.ok())
     pool();
   else
     std::fill(status_.begin(), status_.end(), forward);
   computed_for_ = base::monotonic_ns() - started_;
+}
+
+void Batch::let_go() noexcept {
+  if (!memories_.any()) return;
+  for (std::size_t i = 0; i < requests_.size(); ++i) Memories::leave(*requests_[i], status_[i]);
 }
 
 }  // namespace cambium::trunk

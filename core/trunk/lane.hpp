@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "cambium/result.hpp"
+#include "core/base/available_memory.hpp"
 #include "core/base/clock.hpp"
 #include "core/trunk/admission.hpp"
 #include "core/trunk/batch.hpp"
@@ -13,28 +15,48 @@
 #include "core/trunk/replies.hpp"
 #include "core/trunk/request.hpp"
 #include "core/trunk/scheduler.hpp"
+#include "core/trunk/sessions.hpp"
 
 namespace cambium::trunk {
 
 struct LaneLimits {
   BatchLimits batch;
-  std::uint32_t queue = 64;  ///< requests that may wait
+  std::uint32_t queue = 64;                                 ///< requests that may wait
+  std::uint64_t session_memory = std::uint64_t{256} << 20;  ///< [B] of this model's sessions
+  base::Nanoseconds session_lease = 2 * base::kSecond;
 };
 
 /// Requests are routed into a lane by the trunk id they name, and never leave it: so no batch has
 /// rows for two models, and a lane that goes takes everything of its model along.
 ///
-/// Threads    The io thread's; `model` and a batch that was handed over are the compute thread's.
+/// Threads    The io thread's; `model`, a batch that was handed over, and the bytes of sessions
+/// that
+///            it holds are the compute thread's.
 struct Lane {
-  /// [setup]
-  Lane(const LaneLimits& limits, ServerIdentity who, std::unique_ptr<TrunkModel> what)
+  /// limit: the model's sessions do not fit. [setup]
+  static Result<std::unique_ptr<Lane>> make(const LaneLimits& limits, ServerIdentity who,
+                                            std::unique_ptr<TrunkModel> what) {
+    auto sessions =
+        Sessions::create(what->info(), {.budget = limits.session_memory,
+                                        .lease = limits.session_lease,
+                                        .strangers = limits.batch.robots,
+                                        .available = 1024 * base::available_memory_kb()});
+    if (!sessions) return sessions.error();
+    return std::make_unique<Lane>(limits, std::move(who), std::move(what), std::move(*sessions));
+  }
+
+  Lane(const LaneLimits& limits, ServerIdentity who, std::unique_ptr<TrunkModel> what,
+       Sessions remembered)
       : identity(std::move(who)),
         model(std::move(what)),
+        sessions(std::move(remembered)),
         admission{identity.id, model->info().width, limits.batch.max_tokens},
         schedule({limits.queue, limits.batch}),
-        ready(limits.batch, model->info().width),
-        spare(limits.batch, model->info().width),
-        at_once({1, limits.batch.max_tokens, limits.batch.max_tokens}, model->info().width) {
+        // One of the three runs at a time.
+        ready(limits.batch, model->info().width, sessions.scratch()),
+        spare(limits.batch, model->info().width, sessions.scratch()),
+        at_once({1, limits.batch.max_tokens, limits.batch.max_tokens}, model->info().width,
+                sessions.scratch()) {
     // Every request is in the queue, in one of the three batches, or the one being read.
     const std::size_t requests = limits.queue + 2 * std::size_t{limits.batch.robots} + 2;
     for (std::size_t i = 0; i < requests; ++i) pool.push_back(std::make_unique<Request>());
@@ -47,6 +69,7 @@ struct Lane {
 
   ServerIdentity identity;
   std::unique_ptr<TrunkModel> model;
+  Sessions sessions;  ///< none of a model that remembers nothing
   Admission admission;
   Scheduler schedule;
   Batch ready, spare;

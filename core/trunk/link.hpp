@@ -15,6 +15,7 @@
 #include "core/base/clock.hpp"
 #include "core/base/sha256.hpp"
 #include "core/transport/socket.hpp"
+#include "core/trunk/recall.hpp"
 
 namespace flatbuffers {
 class FlatBufferBuilder;
@@ -68,9 +69,6 @@ struct TokensRequest {
   std::int64_t time_ns = 0;
   bool peek = false;
 };
-
-/// What an answer was made from; the numbers are those of wire::Recall.
-enum class Recall : std::uint8_t { none = 0, kept = 1, began = 2, restored = 3 };
 
 /// The answer; `values` is borrowed until the next receive().
 struct FeaturesReply {

@@ -17,6 +17,8 @@ constexpr std::pair<const char*, LoadArchitecture> kArchitectures[] = {
     {"hpt", load_hpt},
     {"streaming", load_streaming},
     {"infini", load_infini},
+    {"retnet", load_retnet},
+    {"mamba", load_mamba},
 };
 
 Result<std::uint32_t> count(const nn::SafetensorsFile& file, std::string_view key) {

@@ -13,15 +13,18 @@ constexpr base::Nanoseconds kQuick = 150'000;
 
 Passes::Done Passes::finished() noexcept {
   Batch* const batch = compute_.finished();
-  if (batch != nullptr) last_->schedule.finished(batch->rows(), batch->computed_for());
+  if (batch != nullptr) {
+    last_->schedule.finished(batch->rows(), batch->computed_for());
+    batch->let_go();
+  }
   return {last_, batch};
 }
 
 Lane* Passes::next() const noexcept {
   Lane* best = nullptr;
   for (const auto& lane : shelf_.lanes()) {
-    if (lane->schedule.queue().size() == 0) continue;
     const auto due = lane->schedule.queue().first_due();
+    if (due == kNoDeadline) continue;
     const auto first = best == nullptr ? kNoDeadline : best->schedule.queue().first_due();
     if (best == nullptr || due < first || (due == first && best == last_)) best = lane.get();
   }
@@ -41,6 +44,7 @@ Passes::Done Passes::begin() noexcept {
     schedule.fill(lane->at_once, base::monotonic_ns());
     lane->at_once.run(*lane->model);
     schedule.finished(lane->at_once.rows(), lane->at_once.computed_for());
+    lane->at_once.let_go();
     return {lane, &lane->at_once};
   }
   Batch& batch = lane->ready.empty() ? lane->ready : lane->spare;

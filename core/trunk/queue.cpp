@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/trunk/sessions.hpp"
+
 namespace cambium::trunk {
 namespace {
 
@@ -31,7 +33,13 @@ Bound RequestQueue::push(RequestPtr& request, RequestPtr& displaced) noexcept {
               shares_.meter_of(request->from, request->robot_id),
               request->count,
               shares_.counted(request->count),
+              request->session != nullptr && std::any_of(waiting_.begin(), waiting_.end(),
+                                                         [&](const Waiting& other) {
+                                                           return other.request->session ==
+                                                                  request->session;
+                                                         }),
               nullptr};
+  request->order = ++arrivals_;
   one.request = std::move(request);
   shares_.enter(one.meter);
   const auto place =
@@ -53,13 +61,19 @@ RequestPtr RequestQueue::displace(std::uint32_t newcomer) noexcept {
   return last < waiting_.size() ? take(last) : nullptr;
 }
 
+bool RequestQueue::blocked(const Waiting& one) noexcept {
+  const Session* const session = one.request->session;
+  return session != nullptr && (one.behind || session->held);
+}
+
 std::size_t RequestQueue::next() const noexcept {
   std::size_t first = waiting_.size();
   std::uint64_t lowest = 0;
   for (std::size_t i = 0; i < waiting_.size(); ++i) {
     const Waiting& one = waiting_[i];
     const std::uint64_t round = shares_.round(one.meter);
-    if ((first < waiting_.size() && round >= lowest) || !shares_.may_join(one.meter, one.counted))
+    if ((first < waiting_.size() && round >= lowest) || !shares_.may_join(one.meter, one.counted) ||
+        blocked(one))
       continue;
     first = i;
     lowest = round;
@@ -69,10 +83,38 @@ std::size_t RequestQueue::next() const noexcept {
 
 RequestPtr RequestQueue::take(std::size_t index) noexcept {
   RequestPtr request = std::move(waiting_[index].request);
+  const bool first = request->session != nullptr && !waiting_[index].behind;
   shares_.leave(waiting_[index].meter);
   waiting_.erase(waiting_.begin() + static_cast<std::ptrdiff_t>(index));
   if (waiting_.empty()) shares_.forget();
+  if (first) let_next_of(*request->session);
   return request;
+}
+
+// Whichever of the session's came first is behind nobody now.
+void RequestQueue::let_next_of(const Session& session) noexcept {
+  Waiting* first = nullptr;
+  for (Waiting& one : waiting_) {
+    if (one.request->session != &session) continue;
+    if (first == nullptr || one.request->order < first->request->order) first = &one;
+  }
+  if (first != nullptr) first->behind = false;
+}
+
+base::Nanoseconds RequestQueue::first_due() const noexcept {
+  const auto first = std::find_if(waiting_.begin(), waiting_.end(),
+                                  [](const Waiting& one) { return !blocked(one); });
+  return first == waiting_.end() ? kNoDeadline : first->due;
+}
+
+const Request* RequestQueue::newest_of(const Session& session) const noexcept {
+  const Request* newest = nullptr;
+  for (const Waiting& one : waiting_) {
+    const Request& request = *one.request;
+    if (request.session != &session || request.peek) continue;
+    if (newest == nullptr || request.order > newest->order) newest = &request;
+  }
+  return newest;
 }
 
 const Request* RequestQueue::front() const noexcept {

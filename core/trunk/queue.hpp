@@ -30,7 +30,9 @@ struct QueueLimits {
 ///
 /// Order      The robot in the lowest round of shares first; in one round the earliest deadline;
 ///            equal ones as they came. A request without a deadline stands as if it were due one
-///            second after it came, so that it is not last for ever.
+///            second after it came, so that it is not last for ever. Those of one session in the
+///            order in which they came, one in a pass; one whose session is held waits, and
+///            nobody waits for it.
 /// Queue      producers 1, consumers 1, the same thread; bounded; when full, the robot that has
 ///            most waiting loses the last of it to one that has less; push() refuses else.
 /// Memory     Sized once; moves pointers, not tokens. Each call looks at what waits once or twice.
@@ -63,10 +65,11 @@ class RequestQueue {
   bool robot_is_full(const Request& request) const noexcept;
 
   base::Nanoseconds first_deadline() const noexcept;  ///< kNoDeadline if nobody has one
-  /// When the first is due, with or without a deadline; kNoDeadline if nobody waits.
-  base::Nanoseconds first_due() const noexcept {
-    return waiting_.empty() ? kNoDeadline : waiting_.front().due;
-  }
+  /// When the first that may be computed is due, with or without a deadline; kNoDeadline if nobody
+  /// is.
+  base::Nanoseconds first_due() const noexcept;
+  /// The newest of the session that is no peek; null if there is none. [io, rt]
+  const Request* newest_of(const Session& session) const noexcept;
   std::size_t size() const noexcept { return waiting_.size(); }
   std::size_t capacity() const noexcept { return limits_.capacity; }
   const Shares& shares() const noexcept { return shares_; }
@@ -76,16 +79,20 @@ class RequestQueue {
   struct Waiting {
     base::Nanoseconds due = 0, deadline = 0;
     std::uint32_t meter = 0, rows = 0, counted = 0;
+    bool behind = false;  // another of its session came before
     RequestPtr request;
   };
 
+  static bool blocked(const Waiting& one) noexcept;
   std::size_t next() const noexcept;
   RequestPtr take(std::size_t index) noexcept;
+  void let_next_of(const Session& session) noexcept;
   RequestPtr displace(std::uint32_t newcomer) noexcept;
 
   QueueLimits limits_;
   Shares shares_;
-  std::vector<Waiting> waiting_;      // the earliest due first, equal ones as they came
+  std::vector<Waiting> waiting_;  // the earliest due first, equal ones as they came
+  std::uint64_t arrivals_ = 0;
   std::vector<std::uint64_t> ahead_;  // scratch: what was walked past, of each meter
 };
 

@@ -28,6 +28,11 @@ static_assert(static_cast<int>(Bound::none) == static_cast<int>(wire::Bound::non
               static_cast<int>(Bound::queue) == static_cast<int>(wire::Bound::queue) &&
               static_cast<int>(Bound::time) == static_cast<int>(wire::Bound::time));
 
+static_assert(static_cast<int>(Recall::none) == static_cast<int>(wire::Recall::none) &&
+              static_cast<int>(Recall::kept) == static_cast<int>(wire::Recall::kept) &&
+              static_cast<int>(Recall::began) == static_cast<int>(wire::Recall::began) &&
+              static_cast<int>(Recall::restored) == static_cast<int>(wire::Recall::restored));
+
 }  // namespace
 
 std::span<const std::byte> Replies::features(const Request& request, Status status,
@@ -46,6 +51,8 @@ std::span<const std::byte> Replies::features(const Request& request, Status stat
     features.add_count(values.count);
     features.add_width(values.width);
     features.add_values(vector);
+    features.add_recall(static_cast<wire::Recall>(request.recall));
+    features.add_steps(request.steps);
   }
   features.add_queue_us(microseconds(cost.queued));
   features.add_compute_us(microseconds(cost.computed));
@@ -75,9 +82,16 @@ std::span<const std::byte> Replies::notice(const Error& error, const Request* re
   return transport::bytes_of(builder_);
 }
 
+std::span<const std::byte> Replies::notice(const Error& error, std::uint32_t robot_id) {
+  Request about;
+  about.robot_id = robot_id;
+  return notice(error, &about);
+}
+
 std::span<const std::byte> Replies::trunk_info(const ServerIdentity& identity,
                                                const ModelInfo& model, std::uint64_t served,
-                                               std::span<const std::uint8_t> ids) {
+                                               std::span<const std::uint8_t> ids,
+                                               std::uint32_t sessions) {
   builder_.Clear();
   const auto all = builder_.CreateVector(ids.data(), ids.size());
   const auto id = builder_.CreateVector(identity.id.data(), identity.id.size());
@@ -96,6 +110,8 @@ std::span<const std::byte> Replies::trunk_info(const ServerIdentity& identity,
   info.add_resident_kb(base::resident_kb());
   info.add_weights_kb(model.weight_bytes / 1024);
   info.add_ids(all);
+  info.add_session_bytes(model.session_bytes);
+  info.add_sessions(sessions);
   wire::FinishTrunkInfoBuffer(builder_, info.Finish());
   return transport::bytes_of(builder_);
 }

@@ -43,9 +43,12 @@ class Replies {
   std::span<const std::byte> refusal(const Request& request, Code code, const Busy& busy = {});
   /// A refusal in a sentence; `request` may be null if the bytes never became one.
   std::span<const std::byte> notice(const Error& error, const Request* request);
-  /// ids: of all that are served, one after the other.
+  /// To a robot, about no request of it.
+  std::span<const std::byte> notice(const Error& error, std::uint32_t robot_id);
+  /// ids: of all that are served, one after the other. sessions: that are kept.
   std::span<const std::byte> trunk_info(const ServerIdentity& identity, const ModelInfo& model,
-                                        std::uint64_t served, std::span<const std::uint8_t> ids);
+                                        std::uint64_t served, std::span<const std::uint8_t> ids,
+                                        std::uint32_t sessions);
   /// The stock that was asked for is served.
   std::span<const std::byte> loaded(std::uint64_t request, const ServerIdentity& identity,
                                     const ModelInfo& model);

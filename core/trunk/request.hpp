@@ -9,8 +9,11 @@
 #include "core/base/clock.hpp"
 #include "core/nn/pooling.hpp"
 #include "core/transport/socket.hpp"
+#include "core/trunk/recall.hpp"
 
 namespace cambium::trunk {
+
+struct Session;
 
 inline constexpr base::Nanoseconds kNoDeadline = std::numeric_limits<base::Nanoseconds>::max();
 
@@ -27,7 +30,17 @@ struct Request {
   std::uint32_t pooled = 0;   ///< rows to return for nn::Pooling::action_token
   std::uint32_t count = 0;    ///< tokens
   std::vector<float> tokens;  ///< (count, width) row-major
-  std::uint64_t order = 0;    ///< of arrival; the queue's, to keep equal deadlines in order
+  std::uint64_t order = 0;    ///< of arrival; the queue's, to keep those of a session in order
+
+  /// Whose memory it goes on with: stays there until the request was answered. Null: nobody's.
+  Session* session = nullptr;
+  std::uint64_t episode = 0;  ///< as its sender counts
+  std::int64_t time_ns = 0;   ///< of its observation, by its sender's clock
+  bool peek = false;          ///< computed on a copy of the memory, which is then forgotten
+  // As it enters a pass.
+  bool begins = false;  ///< on an empty memory
+  Recall recall = Recall::none;
+  std::uint64_t steps = 0;  ///< requests that the memory holds, with this one
 };
 
 using RequestPtr = std::unique_ptr<Request>;

@@ -28,6 +28,13 @@ namespace {
 constexpr std::size_t kIdBytes = std::tuple_size_v<base::Digest>;
 constexpr std::size_t kMostNeeded = 16;  // ids of one hello that are looked at
 
+LaneLimits lane_limits(const ServerOptions& options) noexcept {
+  return {.batch = {options.max_batch, options.max_rows(), options.max_tokens},
+          .queue = options.queue,
+          .session_memory = options.session_memory,
+          .session_lease = options.session_lease};
+}
+
 }  // namespace
 
 std::uint32_t ServerOptions::max_rows() const noexcept {
@@ -37,11 +44,9 @@ std::uint32_t ServerOptions::max_rows() const noexcept {
 
 class TrunkServer::Impl {
  public:
-  Impl(ServerOptions options, ServerIdentity identity, std::unique_ptr<TrunkModel> model)
+  Impl(ServerOptions options, std::unique_ptr<Lane> first)
       : options_(std::move(options)),
-        shelf_(shelf_options(),
-               std::make_unique<Lane>(limits(), std::move(identity), std::move(model)),
-               options_.open, waker_) {}
+        shelf_(shelf_options(), std::move(first), options_.open, waker_) {}
   ~Impl() { stop(); }
 
   Result<void> start() {
@@ -62,11 +67,9 @@ class TrunkServer::Impl {
   const std::string& endpoint() const noexcept { return options_.endpoint; }
 
  private:
-  LaneLimits limits() const noexcept {
-    return {{options_.max_batch, options_.max_rows(), options_.max_tokens}, options_.queue};
-  }
   ModelShelf::Options shelf_options() const noexcept {
-    return {.limits = limits(), .max_width = options_.max_width, .lease = options_.lease};
+    return {
+        .limits = lane_limits(options_), .max_width = options_.max_width, .lease = options_.lease};
   }
   std::uint32_t widest() const noexcept {
     const std::uint32_t first = shelf_.lanes().front()->model->info().width;
@@ -174,7 +177,8 @@ class TrunkServer::Impl {
     for (const auto& lane : shelf_.lanes())
       served.insert(served.end(), lane->identity.id.begin(), lane->identity.id.end());
     const Lane& first = *shelf_.lanes().front();
-    send(from_, replies_.trunk_info(first.identity, first.model->info(), counts_.served, served));
+    send(from_, replies_.trunk_info(first.identity, first.model->info(), counts_.served, served,
+                                    first.sessions.size()));
   }
 
   void handle_load(std::span<const std::byte> bytes) {
@@ -238,23 +242,66 @@ class TrunkServer::Impl {
     RequestPtr request = std::move(lane.pool.back());
     lane.pool.pop_back();
     request->from = from_;
-    const auto admitted = lane.admission.admit(*tokens, now, *request);
+    auto admitted = lane.admission.admit(*tokens, now, *request);
+    // A model that remembers nothing does not ask whose memory it is.
+    const bool claims = lane.sessions.session_bytes() > 0 && tokens->session() != nullptr;
+    SessionClaim claim;
+    if (admitted && claims) {
+      claim = {.name = tokens->session()->string_view(),
+               .owner = tokens->owner(),
+               .episode = tokens->episode(),
+               .robot_id = tokens->robot_id(),
+               .time_ns = tokens->time_ns(),
+               .peek = tokens->peek()};
+      admitted = lane.sessions.check(claim, now);
+      if (!admitted) ++counts_.sessions_refused;
+    }
     if (!admitted) {
       ++counts_.refused;
       send(from_, replies_.notice(admitted.error(), request.get()));
       send(from_, replies_.refusal(*request, admitted.error().code));
-    } else {
-      lane.needed = now;
-      // Those that are too late anyway must not keep out one that is not.
-      Scheduler& schedule = lane.schedule;
-      if (schedule.queue().size() == schedule.queue().capacity()) drop_expired(lane);
-      RequestPtr displaced;
-      const Busy busy = schedule.offer(request, displaced, now);
-      counts_.queue_high = std::max<std::uint64_t>(counts_.queue_high, schedule.queue().size());
-      if (displaced != nullptr) refuse_busy(lane, std::move(displaced), {Bound::queue, busy.retry});
-      if (busy.bound != Bound::none) refuse_busy(lane, std::move(request), busy);
+      lane.pool.push_back(std::move(request));
       return;
     }
+    lane.needed = now;
+    // Those that are too late anyway must not keep out one that is not.
+    Scheduler& schedule = lane.schedule;
+    if (schedule.queue().size() == schedule.queue().capacity()) drop_expired(lane);
+    if (claims) request->session = lane.sessions.find(claim.name);
+    Request& offered = *request;
+    RequestPtr displaced;
+    const Busy busy = schedule.offer(request, displaced, now);
+    counts_.queue_high = std::max<std::uint64_t>(counts_.queue_high, schedule.queue().size());
+    // Not before: of a request that is refused no session must know.
+    if (busy.bound == Bound::none && claims) enter_session(lane, offered, claim, now);
+    if (displaced != nullptr) refuse_busy(lane, std::move(displaced), {Bound::queue, busy.retry});
+    if (busy.bound != Bound::none) {
+      request->session = nullptr;
+      refuse_busy(lane, std::move(request), busy);
+    }
+  }
+
+  void enter_session(Lane& lane, Request& request, const SessionClaim& claim,
+                     base::Nanoseconds now) {
+    const auto taken = lane.sessions.take(claim, from_, now);
+    request.session = taken.session;
+    if (taken.made) ++counts_.sessions_made;
+    if (!taken.evicted) return;
+    ++counts_.sessions_evicted;
+    const auto& gone = *taken.evicted;
+    send(gone.peer,
+         replies_.notice(
+             {Code::limit, fmt::format("session '{}' and the {} steps in it are gone: it was idle "
+                                       "longest when '{}' came, and {} bytes hold {} sessions",
+                                       gone.name, gone.steps, request.session->name,
+                                       lane.sessions.budget(), lane.sessions.capacity())},
+             gone.robot_id));
+  }
+
+  // A request that never came into a pass.
+  void give_up(Lane& lane, RequestPtr request) {
+    if (Session* const session = request->session)
+      Sessions::dropped(*session, lane.schedule.queue().newest_of(*session));
     lane.pool.push_back(std::move(request));
   }
 
@@ -262,7 +309,7 @@ class TrunkServer::Impl {
     ++counts_.busy;
     tally_.add(*request, Tally::busy);
     send(request->from, replies_.refusal(*request, Code::busy, busy));
-    lane.pool.push_back(std::move(request));
+    give_up(lane, std::move(request));
   }
 
   void refuse(const Error& error) {
@@ -279,7 +326,7 @@ class TrunkServer::Impl {
     ++counts_.expired;
     tally_.add(*request, Tally::expired);
     send(request->from, replies_.refusal(*request, Code::timeout));
-    lane.pool.push_back(std::move(request));
+    give_up(lane, std::move(request));
   }
 
   void answer(const Passes::Done& done) {
@@ -297,10 +344,22 @@ class TrunkServer::Impl {
         ++counts_.served;
         tally_.add(request, Tally::served);
       }
+      if (request.session != nullptr) tell_session(request, batch.status(i));
       send(request.from, replies_.features(request, batch.status(i), batch.features(i), cost));
       done.lane->pool.push_back(std::move(requests[i]));
     }
     batch.clear();
+  }
+
+  void tell_session(const Request& request, Status status) {
+    if (!status.ok() && !request.peek)
+      send(request.from,
+           replies_.notice(
+               {status.code(), fmt::format("session '{}' begins anew: the pass that it "
+                                           "was in came out as '{}'",
+                                           request.session->name, to_string(status.code()))},
+               &request));
+    Sessions::answered(*request.session, request.peek, base::monotonic_ns());
   }
 
   // A host that has gone away or does not read loses its answer: it waits by its own clock.
@@ -325,7 +384,9 @@ class TrunkServer::Impl {
 Result<TrunkServer> TrunkServer::start(ServerOptions options, ServerIdentity identity,
                                        std::unique_ptr<TrunkModel> model) {
   identity.max_tokens = options.max_tokens;
-  auto impl = std::make_unique<Impl>(std::move(options), std::move(identity), std::move(model));
+  auto lane = Lane::make(lane_limits(options), std::move(identity), std::move(model));
+  if (!lane) return lane.error();
+  auto impl = std::make_unique<Impl>(std::move(options), std::move(*lane));
   if (auto started = impl->start(); !started) return std::move(started).error();
   return TrunkServer(std::move(impl));
 }

@@ -30,6 +30,9 @@ struct ServerOptions {
   std::uint32_t max_width = 2048;  ///< of a model that is loaded so
   base::Nanoseconds lease =
       5 * base::kSecond;  ///< of two models, one that nobody needs leaves after it
+  std::uint64_t session_memory = std::uint64_t{256} << 20;  ///< [B] of the sessions of each model
+  base::Nanoseconds session_lease =
+      2 * base::kSecond;  ///< a name is its robot's so long; see Sessions
   /// Told, on the io thread, when a model came or left. [io]
   std::function<void(const std::string&)> log = {};
 
@@ -45,6 +48,8 @@ struct ServerStats {
   std::uint64_t expired = 0;     ///< dropped because their deadline had passed
   std::uint64_t refused = 0;     ///< did not verify or did not fit
   std::uint64_t queue_high = 0;  ///< most that ever waited
+  std::uint64_t sessions_made = 0, sessions_evicted = 0;
+  std::uint64_t sessions_refused = 0;  ///< requests, of `refused`, for what they said of a session
   double queue_p50_us = 0, queue_p99_us = 0;
   double compute_p50_us = 0, compute_p99_us = 0;
 };
@@ -59,7 +64,7 @@ struct ServerStats {
 /// request runs on the one whose id it names, and only one of them computes at a time.
 class TrunkServer {
  public:
-  /// Returns when the endpoint is bound, or says why it is not. [setup]
+  /// Returns when the endpoint is bound, or says why it is not, or why sessions do not fit. [setup]
   static Result<TrunkServer> start(ServerOptions options, ServerIdentity identity,
                                    std::unique_ptr<TrunkModel> model);
   TrunkServer(TrunkServer&&) noexcept;

@@ -12,6 +12,7 @@ namespace cambium::trunk {
 
 struct ServerCounts {
   std::atomic<std::uint64_t> served{0}, batches{0}, busy{0}, expired{0}, refused{0}, queue_high{0};
+  std::atomic<std::uint64_t> sessions_made{0}, sessions_evicted{0}, sessions_refused{0};
   base::Histogram queue_time, compute_time;
 
   /// [any]
@@ -22,6 +23,9 @@ struct ServerCounts {
             .expired = expired,
             .refused = refused,
             .queue_high = queue_high,
+            .sessions_made = sessions_made,
+            .sessions_evicted = sessions_evicted,
+            .sessions_refused = sessions_refused,
             .queue_p50_us = queue_time.quantile_us(0.5),
             .queue_p99_us = queue_time.quantile_us(0.99),
             .compute_p50_us = compute_time.quantile_us(0.5),

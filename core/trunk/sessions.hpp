@@ -4,7 +4,9 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,21 +18,32 @@
 
 namespace cambium::trunk {
 
+struct Request;
+
 /// One robot's memory. Its bytes are the model's; the rest is how the trunk knows whose they are.
 struct Session {
+  /// Earlier than every observation.
+  static constexpr std::int64_t kNever = std::numeric_limits<std::int64_t>::min();
+
   std::string name;  ///< "arm_1": unique within a trunk
   // Who had it last, and where to tell him that it is gone.
   std::uint64_t owner = 0;
   std::uint32_t robot_id = 0;
   transport::Peer peer;
 
+  // What the memory holds. Changes as a request enters a pass.
   std::uint64_t episode = 0;
-  std::int64_t time_ns = 0;       ///< of the newest observation that was taken in, by its sender
-  std::uint64_t steps = 0;        ///< requests that the memory holds
+  std::int64_t time_ns = kNever;  ///< of the newest observation in it, by its sender
+  std::uint64_t steps = 0;        ///< requests; 0: nothing, and the next one begins it anew
   std::uint64_t saved_steps = 0;  ///< of them, those in its newest file
-  base::Nanoseconds used = 0;     ///< when its last request was taken in or answered
-  std::uint32_t waiting = 0;      ///< requests in the queue or in a pass
-  bool restored = false;          ///< from a file, and not asked for since
+  bool restored = false;          ///< from a file, and not gone on with since
+
+  // What was taken in. Differs from the above only while something waits.
+  std::uint64_t asked_episode = 0;
+  std::int64_t asked_ns = kNever;
+  std::uint32_t waiting = 0;   ///< requests in the queue, in a pass or to be answered
+  base::Nanoseconds used = 0;  ///< when one was last taken in or answered; 0: never
+
   bool held = false;  ///< in the pass that runs, or being copied: nobody else may touch the bytes
   std::byte* memory = nullptr;  ///< (ModelInfo::session_bytes), aligned to 64
 };
@@ -44,6 +57,14 @@ struct SessionClaim {
   bool peek = false;
 };
 
+/// Memory for requests without a session and for copies that peeks are computed on: of one pass.
+struct Scratch {
+  std::byte* data = nullptr;
+  std::size_t stride = 0;  ///< [B] from one to the next; 0: the model remembers nothing
+  std::uint32_t count = 0;
+  std::uint64_t bytes = 0;  ///< ModelInfo::session_bytes
+};
+
 /// The sessions of one model, in memory of one budget. A name is a robot's: as long as its owner
 /// was heard within `lease`, another one is refused. When there is no room for a newcomer, the
 /// session that was idle longest leaves, and its robot is told; one that was used within `lease`
@@ -51,20 +72,30 @@ struct SessionClaim {
 /// would both have none.
 ///
 /// Threads    The io thread's, but the bytes of a session that is held.
-/// Memory     The budget is reserved once; pages are taken when a session first touches them.
+/// Memory     The budget is reserved once; pages are taken when a session first touches them, and
+///            given back when it leaves. 4096 sessions at most.
 class Sessions {
  public:
   struct Limits {
     std::uint64_t budget = 0;  ///< [B] of all
     base::Nanoseconds lease = 2 * base::kSecond;
+    std::uint32_t strangers = 1;  ///< requests of one pass that may be without a session
+    /// [B] that the machine has left.
+    std::uint64_t available = std::numeric_limits<std::uint64_t>::max();
   };
 
-  /// Borrows the model, which begins memories. limit: the budget is too small for one session,
+  /// Borrows the model's session_bytes; a model without memory has no sessions, whatever the
+  /// budget. limit: the budget is too small for one session, or more than the machine has left,
   /// with both numbers. [setup]
-  static Result<Sessions> create(const TrunkModel& model, const Limits& limits);
+  static Result<Sessions> create(const ModelInfo& model, const Limits& limits);
   Sessions(Sessions&&) noexcept;
   Sessions& operator=(Sessions&&) noexcept;
   ~Sessions();
+
+  /// Whether take() may be called. bad_argument: no name, too long, or letters that no name has;
+  /// busy: another robot's, both named; stale: its time does not grow within its episode, with both
+  /// times; limit: there is no room, and nobody is idle. Changes nothing. [io, rt if ok]
+  Result<void> check(const SessionClaim& claim, base::Nanoseconds now) const;
 
   /// Whose memory was taken for a newcomer.
   struct Evicted {
@@ -73,17 +104,23 @@ class Sessions {
     transport::Peer peer;
     std::uint64_t steps = 0;
   };
-
-  /// The session that the request goes on with; made if there is none. Nothing changes if it is
-  /// refused: bad_argument: no name, too long, or letters that no name has; busy: another robot's,
-  /// named; stale: its time does not grow, with both times; limit: there is no room. `evicted`
-  /// gets a name if somebody had to go. [io; allocates only for a new name]
-  Result<Session*> claim(const SessionClaim& claim, const transport::Peer& from,
-                         base::Nanoseconds now, Evicted& evicted);
+  struct Taken {
+    Session* session = nullptr;  ///< null: a peek at a name that has no session
+    bool made = false;
+    std::optional<Evicted> evicted;
+  };
+  /// The session that the request goes on with, made if there is none; one more waits for it until
+  /// answered() or dropped(). Only after check(). [io; allocates only for a new name]
+  Taken take(const SessionClaim& claim, const transport::Peer& from, base::Nanoseconds now);
+  /// A request that was taken has its answer. [io, rt]
+  static void answered(Session& session, bool peek, base::Nanoseconds now) noexcept;
+  /// A request that was taken never came into a pass: as if it had not come. `last` is the newest
+  /// that waits and does not peek; null if there is none. [io, rt]
+  static void dropped(Session& session, const Request* last) noexcept;
 
   Session* find(std::string_view name) noexcept;
   /// Room for a session of that name, which must not be there: its bytes are the caller's to
-  /// fill. limit: no room, or only by taking another's. [io]
+  /// fill, and `steps` to say that they are. limit: no room, or only by taking another's. [io]
   Result<Session*> add(std::string_view name);
   /// False if it is held, or requests wait for it. [io]
   bool drop(Session& session) noexcept;
@@ -94,6 +131,7 @@ class Sessions {
   std::uint64_t budget() const noexcept;
   std::uint32_t size() const noexcept;
   std::uint32_t capacity() const noexcept;  ///< sessions that the budget has room for
+  Scratch scratch() const noexcept;
 
  private:
   class Impl;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "cambium/result.hpp"
+#include "core/base/reserved_memory.hpp"
 #include "core/trunk/model.hpp"
 
 namespace cambium::trunk {
@@ -17,7 +18,10 @@ namespace cambium::trunk {
 /// zeros that it is multiplied with. [setup]
 inline Result<void> warm_up(TrunkModel& model, std::uint32_t rows) {
   std::vector<float> zeros(std::size_t{rows} * model.info().width);
-  const Segment segment{0, rows};
+  const auto memory = base::ReservedMemory::reserve(model.info().session_bytes);
+  if (!memory) return memory.error();
+  if (memory->data() != nullptr) model.begin(memory->data());
+  const Segment segment{0, rows, memory->data()};
   if (const Status done = model.forward({&segment, 1}, zeros.data()); !done.ok())
     return Error{done.code(), std::string("a first pass says '") + to_string(done.code()) + "'"};
   if (!std::ranges::all_of(zeros, [](float x) { return std::isfinite(x); }))

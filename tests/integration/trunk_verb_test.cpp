@@ -87,7 +87,9 @@ TEST_F(TrunkVerb, ExplainsWhatThisMachineComputesInAndWhy) {
                      directory_);
   std::string last;
   for (std::string line = trunk.line(); !line.empty(); line = trunk.line()) last = line;
-  EXPECT_EQ(last, "computes             f32 instead of bf16: backend 'eigen' computes in f32 only");
+  EXPECT_EQ(
+      last,
+      "computes                    f32 instead of bf16: backend 'eigen' computes in f32 only");
   EXPECT_EQ(trunk.wait(), 0);
 }
 
@@ -204,16 +206,26 @@ TEST_F(TrunkVerb, ThePrecisionOfTheConfigKeepsTheIdOfTheTrunk) {
 TEST_F(TrunkVerb, ExplainsWhoSetWhatAndRunsNothing) {
   std::ofstream(directory_ / "cambium.toml") << "[trunk]\nqueue = 7\n";
   ChildProcess trunk(command({"--explain", "--threads", "2"}), directory_);
-  EXPECT_EQ(trunk.line(), "endpoint    default  ipc://" + socket());
+  EXPECT_EQ(trunk.line(), "endpoint           default  ipc://" + socket());
   EXPECT_EQ(trunk.line(),
-            "stock       default  " + (directory_ / "models/stock.safetensors").string());
-  EXPECT_EQ(trunk.line(), "backend     default  onednn");
-  EXPECT_EQ(trunk.line(), "precision   default  stock");
-  EXPECT_EQ(trunk.line(), "threads     option   2");
-  EXPECT_EQ(trunk.line(), "cores       default  ");
-  EXPECT_EQ(trunk.line(), "queue       config   7");
+            "stock              default  " + (directory_ / "models/stock.safetensors").string());
+  EXPECT_EQ(trunk.line(), "backend            default  onednn");
+  EXPECT_EQ(trunk.line(), "precision          default  stock");
+  EXPECT_EQ(trunk.line(), "threads            option   2");
+  EXPECT_EQ(trunk.line(), "cores              default  ");
+  EXPECT_EQ(trunk.line(), "queue              config   7");
   EXPECT_EQ(trunk.wait(), 0);
   EXPECT_FALSE(std::filesystem::exists(directory_ / "cambium"));
+}
+
+TEST_F(TrunkVerb, ExplainsWhatTheModelKeepsOfARobot) {
+  ChildProcess trunk(
+      command({"--stock", "stock.safetensors", "--session-memory", "5", "--explain", "--json"}),
+      directory_);
+  EXPECT_THAT(trunk.line(), AllOf(HasSubstr(R"("session_memory_mb":{"from":"option","value":"5"})"),
+                                  HasSubstr(R"("sessions":"none: hpt remembers nothing")"),
+                                  HasSubstr(R"("session_bytes":0)")));
+  EXPECT_EQ(trunk.wait(), 0);
 }
 
 TEST_F(TrunkVerb, LetsItsStockBeWrittenToWhileItRuns) {

@@ -32,7 +32,8 @@ CaseReport run_case(const std::filesystem::path& folder, nn::Backend backend,
                     nn::Precision precision) {
   const Kind* const kinds[] = {&kStem,   &kMlp,       &kConv1d, &kTransformerDecoder,
                                &kGmm,    &kDiffusion, &kTrunk,  &kPolicyStream,
-                               &kPolicy, &kStreaming, &kInfini};
+                               &kPolicy, &kStreaming, &kInfini, &kRetnet,
+                               &kMamba};
   CaseReport report;
   report.name = folder.filename().string();
   const auto one = Case::open(folder);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "core/base/sha256.hpp"
@@ -35,13 +36,18 @@ struct TokensMessage {
   std::uint32_t count = 2;
   std::uint32_t width = 4;
   std::vector<float> values = some_tokens(8, 0);
+  std::string session;  ///< empty: none
+  std::uint64_t owner = 0, episode = 0;
+  std::int64_t time_ns = 0;
+  bool peek = false;
 
   std::vector<std::uint8_t> bytes() const {
     flatbuffers::FlatBufferBuilder builder;
     wire::FinishTokensBuffer(
-        builder, wire::CreateTokensDirect(builder, request, robot_id, generation, &trunk,
-                                          deadline_us, static_cast<wire::Pooling>(pooling), pooled,
-                                          count, width, &values));
+        builder, wire::CreateTokensDirect(
+                     builder, request, robot_id, generation, &trunk, deadline_us,
+                     static_cast<wire::Pooling>(pooling), pooled, count, width, &values,
+                     session.empty() ? nullptr : session.c_str(), owner, episode, time_ns, peek));
     return {builder.GetBufferPointer(), builder.GetBufferPointer() + builder.GetSize()};
   }
 };

@@ -34,5 +34,9 @@ Result<std::unique_ptr<TrunkModel>> load_streaming(const Checkpoint& checkpoint,
                                                    const ModelOptions& options);
 Result<std::unique_ptr<TrunkModel>> load_infini(const Checkpoint& checkpoint,
                                                 const ModelOptions& options);
+Result<std::unique_ptr<TrunkModel>> load_retnet(const Checkpoint& checkpoint,
+                                                const ModelOptions& options);
+Result<std::unique_ptr<TrunkModel>> load_mamba(const Checkpoint& checkpoint,
+                                               const ModelOptions& options);
 
 }  // namespace cambium::trunk

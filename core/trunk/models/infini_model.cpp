@@ -33,9 +33,7 @@ Result<std::unique_ptr<TrunkModel>> InfiniModel::create(const LlamaSpec& llama,
                       std::to_string(llama.hidden) + "; expected at least one of each");
   if (const std::string problem = InfiniAttention::problem(attention); !problem.empty())
     return impossible(problem);
-  if (options.max_rows == 0)
-    return Error{Code::bad_argument,
-                 std::string(kOwner) + ": at most 0 rows; expected at least one"};
+  if (auto good = check_options(kOwner, options); !good) return std::move(good).error();
   nn::StoredWeights reader(kOwner, weights);
   Given given;
   given.llama = LlamaStack::take(llama, reader);

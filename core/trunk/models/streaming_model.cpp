@@ -50,9 +50,7 @@ Result<void> check(const StreamingSpec& spec, const ModelOptions& options) {
     return impossible("'start_size' is " + number(spec.window.start) + " and 'recent_size' " +
                       number(spec.window.recent) + "; expected at most " + number(kMaxWindow) +
                       ", and at least 1 recent token");
-  if (options.max_rows == 0)
-    return Error{Code::bad_argument,
-                 std::string(kOwner) + ": at most 0 rows; expected at least one"};
+  if (auto good = check_options(kOwner, options); !good) return good;
   const long double bytes = static_cast<long double>(key_floats(spec) + value_floats(spec)) *
                             sizeof(float) * llama.blocks * spec.kv_heads;
   if (bytes > kMaxSession)
