@@ -15,8 +15,8 @@
 namespace cambium::bench {
 
 struct MemoryOptions {
-  std::string size = "small";       ///< of all parts but batch
-  std::string batch_size = "base";  ///< of batch: one whose weights no core's own cache holds
+  std::string size = "small";        ///< of all parts but batch
+  std::string batch_size = "large";  ///< of batch: one whose weights do not fit into caches
   /// Of those that stream, decode and batch measure.
   std::vector<std::string> architectures = {"streaming", "infini", "retnet", "mamba", "gr1"};
   std::vector<std::string> parts = {"stream", "sinks", "decode", "batch", "snapshot"};

@@ -19,8 +19,8 @@ struct MemorySize {
   std::uint32_t width = 0, blocks = 0, heads = 0;
 };
 
-inline constexpr std::array kMemorySizes = {MemorySize{"small", 128, 4, 4},
-                                            MemorySize{"base", 256, 4, 8}};
+inline constexpr std::array kMemorySizes = {
+    MemorySize{"small", 128, 4, 4}, MemorySize{"base", 256, 4, 8}, MemorySize{"large", 512, 4, 8}};
 
 inline constexpr const char* kMemoryArchitectures[] = {"streaming", "infini", "retnet", "mamba",
                                                        "gr1"};

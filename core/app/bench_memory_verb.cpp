@@ -78,7 +78,7 @@ void add_bench_memory(CLI::App& bench, int& exit_code) {
                                     "a growing cache, robots together, sessions in files.");
   auto options = std::make_shared<MemoryVerb>();
   auto& o = options->bench;
-  verb->add_option("--size", o.size, "small (width 128) or base (256), 4 blocks; not of batch")
+  verb->add_option("--size", o.size, "small (width 128), base (256), large (512); not of batch")
       ->capture_default_str();
   verb->add_option("--batch-size", o.batch_size, "The same of batch")->capture_default_str();
   verb->add_option("--arch", o.architectures, "streaming, infini, retnet, mamba, gr1")

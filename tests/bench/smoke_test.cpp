@@ -136,8 +136,9 @@ TEST_F(BenchSmoke, AStockThatIsNotThereIsASentence) {
 
 TEST_F(BenchSmoke, MemoryReportsEveryPartAndLeavesNothing) {
   const auto report =
-      run({"bench", "memory", "--tokens", "2000", "--cache", "64", "--context", "512", "--contexts",
-           "512", "--robots", "1,2", "--rounds", "1", "--kills", "1", "--plot", "growth.svg"});
+      run({"bench",    "memory",     "--tokens", "2000",     "--cache", "64",           "--context",
+           "512",      "--contexts", "512",      "--robots", "1,2",     "--batch-size", "small",
+           "--rounds", "1",          "--kills",  "1",        "--plot",  "growth.svg"});
   expect_keys(report, {"stream", "sinks", "decode", "growth", "batch", "snapshot", "machine"});
   ASSERT_EQ(report["stream"].size(), 5u) << report["left_out"];
   expect_keys(report["stream"][0], {"arch", "tokens", "state_bytes", "rss_growth",
