@@ -58,19 +58,6 @@ inline Status count_rows(std::span<const Segment> segments, std::uint32_t max_ro
   return {};
 }
 
-/// bad_argument for options that no model takes. [setup]
-inline Result<void> check_options(const std::string& owner, const ModelOptions& options) {
-  if (options.max_rows != 0 && options.threads != 0 && options.threads <= 1024) return {};
-  return Error{Code::bad_argument, owner + ": " + std::to_string(options.threads) +
-                                       " threads and at most " + std::to_string(options.max_rows) +
-                                       " rows; expected 1 to 1024 threads and at least one row"};
-}
-
-/// Memory is handed out in whole lines of a cache. [any, rt]
-constexpr std::uint64_t whole_lines(std::uint64_t bytes) noexcept {
-  return (bytes + 63) / 64 * 64;
-}
-
 /// ModelInfo::chosen. [setup]
 inline std::string describe(const nn::ChosenPrecision& chosen, const nn::Projections& projections,
                             const ModelOptions& options) {
