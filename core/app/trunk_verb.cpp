@@ -181,6 +181,8 @@ void explain(const Options& options, const config::Config& config) {
       {"max_tokens", std::to_string(trunk.max_tokens), false},
       {"session_memory_mb", std::to_string(trunk.session_memory_mb), options.session_memory > 0},
       {"session_lease_ms", std::to_string(trunk.session_lease.count()), false},
+      {"session_dir", trunk.session_dir.string(), false},
+      {"snapshot_ms", std::to_string(trunk.snapshot_ms), false},
   };
   json object = json::object();
   std::string text;
@@ -226,6 +228,8 @@ json stats_json(const trunk::ServerStats& stats, const std::vector<trunk::RobotC
           {"sessions_made", stats.sessions_made},
           {"sessions_evicted", stats.sessions_evicted},
           {"sessions_refused", stats.sessions_refused},
+          {"snapshots", stats.snapshots},
+          {"snapshots_failed", stats.snapshots_failed},
           {"robots", list},
           {"queue_p50_us", stats.queue_p50_us},
           {"queue_p99_us", stats.queue_p99_us},
@@ -286,6 +290,8 @@ Result<trunk::ServerStats> serve(const Options& options, const config::Config& c
                                       .max_tokens = settings.max_tokens};
   server_options.session_memory = std::uint64_t{settings.session_memory_mb} << 20;
   server_options.session_lease = settings.session_lease.count() * base::kMillisecond;
+  server_options.session_dir = settings.session_dir;
+  server_options.snapshot_period = settings.snapshot_ms * base::kMillisecond;
   if (!settings.cores.empty()) server_options.core = settings.cores.front();
   trunk::ModelOptions model_options;
   model_options.backend = model_backend(settings);

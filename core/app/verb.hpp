@@ -15,7 +15,8 @@ using AddVerb = void (*)(CLI::App& program, int& exit_code);
 void add_up(CLI::App& program, int& exit_code);
 void add_host(CLI::App& program, int& exit_code);
 void add_trunk(CLI::App& program, int& exit_code);
-void add_admin(CLI::App& program, int& exit_code);  // status add remove swap reload
+void add_admin(CLI::App& program, int& exit_code);    // status add remove swap reload
+void add_session(CLI::App& program, int& exit_code);  // list save load drop
 void add_new(CLI::App& program, int& exit_code);
 void add_check(CLI::App& program, int& exit_code);
 void add_convert(CLI::App& program, int& exit_code);

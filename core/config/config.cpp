@@ -57,6 +57,8 @@ TrunkConfig read_trunk(Section section, const std::filesystem::path& base, Keys&
   section.count("max_tokens", trunk.max_tokens, 1, 8192);
   section.count("session_memory_mb", trunk.session_memory_mb, 1, 1'048'576);
   read_milliseconds(section, "session_lease_ms", trunk.session_lease);
+  section.path("session_dir", trunk.session_dir, base);
+  section.count("snapshot_ms", trunk.snapshot_ms, 10, 3'600'000);
   keys.close(section);
   return trunk;
 }
@@ -121,6 +123,7 @@ RobotConfig read_robot(Section& section, const std::filesystem::path& base, Keys
   RobotConfig robot;
   section.require("name", "a name for this robot");
   section.name("name", robot.name);
+  section.session("session", robot.session);
   section.require("plugin", "the path of a plugin");
   section.path("plugin", robot.plugin, base);
   section.path("stem_plugin", robot.stem_plugin, base);
@@ -143,7 +146,7 @@ RobotConfig read_robot(Section& section, const std::filesystem::path& base, Keys
 std::vector<RobotConfig> read_robots(std::vector<Section> sections,
                                      const std::filesystem::path& base, Keys& keys) {
   std::vector<RobotConfig> robots;
-  std::map<std::string, std::uint32_t> line_of;
+  std::map<std::string, std::uint32_t> line_of, session_line_of;
   for (auto& section : sections) {
     RobotConfig robot = read_robot(section, base, keys);
     if (!robot.name.empty()) {
@@ -151,6 +154,12 @@ std::vector<RobotConfig> read_robots(std::vector<Section> sections,
       if (!is_new)
         section.complain(
             "name", fmt::format("'{}' is already the robot of line {}", robot.name, first->second));
+      const char* key = robot.session.empty() ? "name" : "session";
+      const auto [taken, is_own] = session_line_of.emplace(session_of(robot), section.line(key));
+      if (is_new && !is_own)
+        section.complain(key, fmt::format("the session '{}' is already that of the robot of line "
+                                          "{}; two robots cannot share one memory",
+                                          session_of(robot), taken->second));
     }
     robots.push_back(std::move(robot));
   }

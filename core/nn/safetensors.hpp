@@ -105,7 +105,8 @@ TensorToWrite to_write(std::string name, std::vector<std::uint64_t> shape,
 using WriteProgress = std::function<bool(std::uint64_t written, std::uint64_t all)>;
 
 /// Writes through a temporary file beside `file` and a rename: a reader sees the old file or the
-/// whole new one. If `tell` says no, nothing was written (`failed`). [setup]
+/// whole new one, also after a crash of the machine: file and folder are synchronised. If `tell`
+/// says no, nothing was written (`failed`). [setup]
 Result<void> write_safetensors(const std::filesystem::path& file,
                                std::span<const TensorToWrite> tensors, const Metadata& metadata,
                                const WriteProgress& tell = {});

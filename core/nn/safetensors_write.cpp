@@ -41,6 +41,16 @@ Result<void> write_all(int fd, const std::filesystem::path& file, const void* da
   return {};
 }
 
+// A rename is on the disk when its folder is.
+Result<void> sync_folder(const std::filesystem::path& file) {
+  const std::filesystem::path folder = file.has_parent_path() ? file.parent_path() : ".";
+  const FileDescriptor fd{::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+  // EINVAL: a file system that has nothing to synchronise there.
+  if (fd.value < 0 || (::fsync(fd.value) != 0 && errno != EINVAL))
+    return failed(file, "synchronise the folder of", errno);
+  return {};
+}
+
 std::uint64_t byte_count(const TensorToWrite& tensor) {
   std::uint64_t bytes = size_of(tensor.dtype);
   for (const std::uint64_t extent : tensor.shape) bytes *= extent;
@@ -121,8 +131,11 @@ Result<void> write_safetensors(const std::filesystem::path& file,
   auto done = write_temporary();
   if (done && ::rename(temporary.c_str(), file.c_str()) != 0)
     done = failed(file, "rename into place", errno);
-  if (!done) ::unlink(temporary.c_str());
-  return done;
+  if (!done) {
+    ::unlink(temporary.c_str());
+    return done;
+  }
+  return sync_folder(file);
 }
 
 }  // namespace cambium::nn

@@ -64,7 +64,8 @@ struct Lane {
 
   /// Nothing of it waits, runs or is to be answered.
   bool empty() const noexcept {
-    return schedule.queue().size() == 0 && ready.empty() && spare.empty() && at_once.empty();
+    return schedule.queue().size() == 0 && ready.empty() && spare.empty() && at_once.empty() &&
+           borrowed == 0;
   }
 
   ServerIdentity identity;
@@ -76,6 +77,7 @@ struct Lane {
   Batch at_once;                 ///< run on the io thread
   std::uint32_t quick_rows = 0;  ///< rows that are done sooner than a thread is woken
   std::vector<RequestPtr> pool;
+  std::uint32_t borrowed = 0;    ///< sessions that are being copied to a file or from one
   base::Nanoseconds needed = 0;  ///< when somebody last said that he needs it, or sent tokens
   std::string needed_by;         ///< as his hello says
 };

@@ -28,6 +28,8 @@ class Passes {
 
   /// No pass but those begun here uses a model of the shelf. [io, rt]
   bool warm() const noexcept { return compute_.warm(); }
+  /// The compute thread has a batch, finished or not. [io, rt]
+  bool running() const noexcept { return !compute_.idle(); }
   /// What the compute thread has finished. [io, rt]
   Done finished() noexcept;
   /// Begins the next pass if none runs; what it returns ran on this thread and is done. [io, rt]

@@ -16,9 +16,11 @@
 #include "core/trunk/lane.hpp"
 #include "core/trunk/passes.hpp"
 #include "core/trunk/server_counts.hpp"
+#include "core/trunk/session_desk.hpp"
 #include "core/trunk/shelf.hpp"
 #include "wire/hello_generated.h"
 #include "wire/notice_generated.h"
+#include "wire/session_generated.h"
 #include "wire/tokens_generated.h"
 #include "wire/trunk_load_generated.h"
 
@@ -46,10 +48,16 @@ class TrunkServer::Impl {
  public:
   Impl(ServerOptions options, std::unique_ptr<Lane> first)
       : options_(std::move(options)),
-        shelf_(shelf_options(), std::move(first), options_.open, waker_) {}
+        shelf_(shelf_options(), std::move(first), options_.open, waker_),
+        desk_({.folder = options_.session_dir,
+               .period = options_.snapshot_period,
+               .lease = options_.session_lease,
+               .log = options_.log},
+              shelf_, waker_, [this](const auto& to, auto bytes) { send(to, bytes); }) {}
   ~Impl() { stop(); }
 
   Result<void> start() {
+    if (auto opened = desk_.files().open(); !opened) return opened;
     std::promise<Result<void>> bound;
     auto result = bound.get_future();
     io_ = std::thread([this, &bound] { serve(bound); });
@@ -62,7 +70,12 @@ class TrunkServer::Impl {
     if (io_.joinable()) io_.join();
   }
 
-  ServerStats stats() const { return counts_.stats(); }
+  ServerStats stats() const {
+    ServerStats stats = counts_.stats();
+    stats.snapshots = desk_.files().written();
+    stats.snapshots_failed = desk_.files().failed();
+    return stats;
+  }
   std::vector<RobotCounts> robots() const { return tally_.counts(); }
   const std::string& endpoint() const noexcept { return options_.endpoint; }
 
@@ -103,6 +116,7 @@ class TrunkServer::Impl {
       const Passes::Done finished = passes.finished();
       receive_all();
       for (const auto& lane : shelf_.lanes()) drop_expired(*lane);
+      desk_.tend(base::monotonic_ns());  // before a pass has the sessions again
       // The model gets its next batch before the last one is answered: it is the dearer of the two.
       const Passes::Done at_once = passes.begin();
       if (finished.batch != nullptr) answer(finished);
@@ -113,11 +127,19 @@ class TrunkServer::Impl {
       }
       if (passes.warm()) look_at_shelf();  // a model may leave
     }
+    for (; passes.running(); waker_.sleep(-1))
+      if (const Passes::Done last = passes.finished(); last.batch != nullptr) {
+        answer(last);
+        break;
+      }
+    desk_.files().finish();
   }
 
-  // Until the first deadline, or until a model may have become nobody's.
+  // Until the first deadline, until a model may have become nobody's, or a snapshot is due.
   base::Nanoseconds time_to_look() const noexcept {
-    base::Nanoseconds time = shelf_.restless() ? options_.lease / 8 : -1;
+    base::Nanoseconds time = desk_.files().time_to_look(base::monotonic_ns());
+    if (shelf_.restless())
+      time = time < 0 ? options_.lease / 8 : std::min(time, options_.lease / 8);
     for (const auto& lane : shelf_.lanes()) {
       const base::Nanoseconds first = lane->schedule.queue().first_deadline();
       if (first == kNoDeadline) continue;
@@ -147,6 +169,7 @@ class TrunkServer::Impl {
     if (transport::has_identifier(bytes, wire::TokensIdentifier())) return handle_tokens(bytes);
     if (transport::has_identifier(bytes, wire::HelloIdentifier())) return handle_hello(bytes);
     if (transport::has_identifier(bytes, wire::TrunkLoadIdentifier())) return handle_load(bytes);
+    if (transport::has_identifier(bytes, wire::SessionIdentifier())) return handle_session(bytes);
     // A notice about a notice would go to and fro for ever.
     if (transport::has_identifier(bytes, wire::NoticeIdentifier())) return;
     refuse({Code::bad_data,
@@ -163,6 +186,7 @@ class TrunkServer::Impl {
       return refuse(
           {Code::incompatible, fmt::format("you speak wire protocol {}, this trunk speaks {}",
                                            hello->protocol(), kWireProtocol)});
+    if (hello->client()) desk_.heard(from_, hello->client()->string_view());
     if (const auto* ids = hello->trunks()) {
       const auto now = base::monotonic_ns();
       const std::size_t count = std::min(ids->size() / kIdBytes, kMostNeeded);
@@ -179,6 +203,12 @@ class TrunkServer::Impl {
     const Lane& first = *shelf_.lanes().front();
     send(from_, replies_.trunk_info(first.identity, first.model->info(), counts_.served, served,
                                     first.sessions.size()));
+  }
+
+  void handle_session(std::span<const std::byte> bytes) {
+    if (!desk_.handle(from_, bytes))
+      refuse({Code::bad_data,
+              fmt::format("a session order of {} bytes does not verify", bytes.size())});
   }
 
   void handle_load(std::span<const std::byte> bytes) {
@@ -285,16 +315,22 @@ class TrunkServer::Impl {
                      base::Nanoseconds now) {
     const auto taken = lane.sessions.take(claim, from_, now);
     request.session = taken.session;
-    if (taken.made) ++counts_.sessions_made;
+    if (taken.made) {
+      ++counts_.sessions_made;
+      desk_.files().recall(lane, *taken.session);
+    }
     if (!taken.evicted) return;
     ++counts_.sessions_evicted;
     const auto& gone = *taken.evicted;
     send(gone.peer,
          replies_.notice(
              {Code::limit, fmt::format("session '{}' and the {} steps in it are gone: it was idle "
-                                       "longest when '{}' came, and {} bytes hold {} sessions",
+                                       "longest when '{}' came, and {} bytes hold {} sessions{}",
                                        gone.name, gone.steps, request.session->name,
-                                       lane.sessions.budget(), lane.sessions.capacity())},
+                                       lane.sessions.budget(), lane.sessions.capacity(),
+                                       desk_.files().keeps(lane, gone.name)
+                                           ? "; it comes back from its file when it asks"
+                                           : "")},
              gone.robot_id));
   }
 
@@ -371,6 +407,7 @@ class TrunkServer::Impl {
   base::Waker waker_;  // shared
   // The io thread's.
   ModelShelf shelf_;
+  SessionDesk desk_;
   Tally tally_;
   Replies replies_;
   transport::Socket* socket_ = nullptr;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -32,8 +33,10 @@ struct ServerOptions {
       5 * base::kSecond;  ///< of two models, one that nobody needs leaves after it
   std::uint64_t session_memory = std::uint64_t{256} << 20;  ///< [B] of the sessions of each model
   base::Nanoseconds session_lease =
-      2 * base::kSecond;  ///< a name is its robot's so long; see Sessions
-  /// Told, on the io thread, when a model came or left. [io]
+      2 * base::kSecond;                   ///< a name is its robot's so long; see Sessions
+  std::filesystem::path session_dir = {};  ///< where sessions outlive this process; empty: nowhere
+  base::Nanoseconds snapshot_period = base::kSecond;  ///< of a session, there
+  /// Told, on the io thread, when a model came or left, and what is wrong with session_dir. [io]
   std::function<void(const std::string&)> log = {};
 
   /// Rows of the largest batch; the model's ModelOptions::max_rows has to be at least this.
@@ -50,6 +53,7 @@ struct ServerStats {
   std::uint64_t queue_high = 0;  ///< most that ever waited
   std::uint64_t sessions_made = 0, sessions_evicted = 0;
   std::uint64_t sessions_refused = 0;  ///< requests, of `refused`, for what they said of a session
+  std::uint64_t snapshots = 0, snapshots_failed = 0;  ///< files of session_dir
   double queue_p50_us = 0, queue_p99_us = 0;
   double compute_p50_us = 0, compute_p99_us = 0;
 };
@@ -64,15 +68,17 @@ struct ServerStats {
 /// request runs on the one whose id it names, and only one of them computes at a time.
 class TrunkServer {
  public:
-  /// Returns when the endpoint is bound, or says why it is not, or why sessions do not fit. [setup]
+  /// Returns when the endpoint is bound, or says why it is not, why sessions do not fit, or who
+  /// else has session_dir. [setup]
   static Result<TrunkServer> start(ServerOptions options, ServerIdentity identity,
                                    std::unique_ptr<TrunkModel> model);
   TrunkServer(TrunkServer&&) noexcept;
   TrunkServer& operator=(TrunkServer&&) noexcept;
   ~TrunkServer();
 
-  /// Finishes the forward pass that runs, closes the socket and removes its file. Requests that
-  /// still wait are not answered. Does nothing the second time. [setup]
+  /// Finishes the forward pass that runs, writes sessions to session_dir, closes the socket and
+  /// removes its file. Requests that still wait are not answered. Does nothing the second time.
+  /// [setup]
   void stop();
   /// [any]
   ServerStats stats() const;

@@ -36,6 +36,7 @@ struct Session {
   std::int64_t time_ns = kNever;  ///< of the newest observation in it, by its sender
   std::uint64_t steps = 0;        ///< requests; 0: nothing, and the next one begins it anew
   std::uint64_t saved_steps = 0;  ///< of them, those in its newest file
+  base::Nanoseconds saved = 0;    ///< when it was last copied for that
   bool restored = false;          ///< from a file, and not gone on with since
 
   // What was taken in. Differs from the above only while something waits.

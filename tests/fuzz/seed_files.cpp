@@ -5,6 +5,7 @@
 #include "core/learn/demonstrations.hpp"
 #include "core/nn/convert_stock.hpp"
 #include "core/nn/safetensors.hpp"
+#include "core/trunk/session_file.hpp"
 #include "tests/fuzz/seeds.hpp"
 #include "tests/support/temporary.hpp"
 #include "tests/support/toy_files.hpp"
@@ -45,6 +46,20 @@ void write_all_types(const fs::path& file) {
   must(nn::write_safetensors(file, tensors, {{"format", "pt"}}));
 }
 
+/// What a trunk kept of a robot: of the trunk that the target reads for, and of another.
+void write_sessions(const fs::path& fits, const fs::path& foreign) {
+  const std::vector<std::byte> memory(64, std::byte{5});
+  trunk::SessionRecord record{.name = "arm_1",
+                              .architecture = "remembering",
+                              .owner = 9,
+                              .steps = 4,
+                              .time_ns = 1'000,
+                              .bytes = memory.size()};
+  must(trunk::write_session(fits, record, memory));
+  record.trunk.fill(1);
+  must(trunk::write_session(foreign, record, memory));
+}
+
 }  // namespace
 
 void file_seeds(const Keep& keep, const fs::path& work) {
@@ -76,6 +91,10 @@ void file_seeds(const Keep& keep, const fs::path& work) {
     shrink(source / "models" / (std::string(arm) + ".safetensors"), work / arm);
     keep_file("bundle", arm, work / arm);
   }
+  write_sessions(work / "session", work / "foreign_session");
+  keep_file("session", "fits", work / "session");
+  keep_file("session", "foreign", work / "foreign_session");
+  keep_file("session", "stock", toy_stock);
   must(learn::write_demonstrations(work / "demonstrations", test::planar_reach("arm", 2, 2, 2)));
   keep_file("demonstrations", "planar_reach", work / "demonstrations");
 

@@ -18,6 +18,7 @@
 #include "wire/memory_generated.h"
 #include "wire/notice_generated.h"
 #include "wire/observation_generated.h"
+#include "wire/session_generated.h"
 #include "wire/tokens_generated.h"
 #include "wire/trunk_info_generated.h"
 #include "wire/trunk_load_generated.h"
@@ -137,6 +138,17 @@ void from_hosts(const Keep& keep) {
   step("step_of_another", "arm_2", 2'000'000, false);
   step("peek_at_a_session", "arm_1", 1'000'001, true);
   step("step_of_no_name", "../arm", 1, false);
+  const auto session = [&](const char* name, wire::SessionVerb verb, const char* file) {
+    seed(keep, {"trunk_server"}, name, [&](Builder& b) {
+      wire::FinishSessionBuffer(
+          b, wire::CreateSession(
+                 b, wire::CreateSessionRequestDirect(b, kWireProtocol, 5, verb, "arm_1", file)));
+    });
+  };
+  session("session_list", wire::SessionVerb::list, "");
+  session("session_save", wire::SessionVerb::save, "nowhere/arm_1.safetensors");
+  session("session_load", wire::SessionVerb::load, "nowhere/arm_1.safetensors");
+  session("session_drop", wire::SessionVerb::drop, "");
   tokens("tokens", wire::Pooling::mean, 0);
   tokens("tokens_of_actions", wire::Pooling::action_token, 1);
 }

@@ -4,22 +4,45 @@
 #include <list>
 #include <random>
 #include <stdexcept>
+#include <utility>
 
 #include "core/nn/bundle.hpp"
 #include "core/nn/stock.hpp"
 
 namespace cambium::test {
 
-std::string write_toy_stock(const std::filesystem::path& file, unsigned seed) {
-  std::mt19937 random(seed);
-  std::list<std::vector<float>> storage;
-  std::vector<nn::TensorToWrite> tensors;
-  const auto add = [&](const std::string& name, std::vector<std::uint64_t> shape) {
+namespace {
+
+/// Tensors of random numbers, and the numbers themselves.
+class RandomTensors {
+ public:
+  explicit RandomTensors(unsigned seed) : random_(seed) {}
+  void add(std::string name, std::vector<std::uint64_t> shape) {
     std::size_t size = 1;
     for (const auto extent : shape) size *= extent;
-    auto& values = storage.emplace_back(size);
-    for (auto& value : values) value = std::uniform_real_distribution<float>(-0.3F, 0.3F)(random);
-    tensors.push_back({"trunk.blocks.0." + name, nn::DType::f32, std::move(shape), values.data()});
+    auto& values = storage_.emplace_back(size);
+    for (auto& value : values) value = std::uniform_real_distribution<float>(-0.3F, 0.3F)(random_);
+    tensors_.push_back({std::move(name), nn::DType::f32, std::move(shape), values.data()});
+  }
+  /// Its trunk id.
+  std::string write(const std::filesystem::path& file, const nn::TrunkShape& shape) const {
+    const auto stock = nn::write_stock(file, shape, {}, tensors_, "random");
+    if (!stock) throw std::runtime_error(stock.error().message);
+    return stock->trunk_id();
+  }
+
+ private:
+  std::mt19937 random_;
+  std::list<std::vector<float>> storage_;
+  std::vector<nn::TensorToWrite> tensors_;
+};
+
+}  // namespace
+
+std::string write_toy_stock(const std::filesystem::path& file, unsigned seed) {
+  RandomTensors tensors(seed);
+  const auto add = [&](const std::string& name, std::vector<std::uint64_t> shape) {
+    tensors.add("trunk.blocks.0." + name, std::move(shape));
   };
   constexpr std::uint64_t w = kToyWidth;
   for (const char* norm : {"norm_1", "norm_2"}) {
@@ -36,10 +59,30 @@ std::string write_toy_stock(const std::filesystem::path& file, unsigned seed) {
   add("mlp.fc1.bias", {4 * w});
   add("mlp.fc2.weight", {w, 4 * w});
   add("mlp.fc2.bias", {w});
-  const auto stock =
-      nn::write_stock(file, {.width = kToyWidth, .blocks = 1, .heads = 2}, {}, tensors, "random");
-  if (!stock) throw std::runtime_error(stock.error().message);
-  return stock->trunk_id();
+  return tensors.write(file, {.width = kToyWidth, .blocks = 1, .heads = 2});
+}
+
+std::string write_toy_mamba_stock(const std::filesystem::path& file, unsigned seed) {
+  RandomTensors tensors(seed);
+  constexpr std::uint64_t w = kToyWidth, channels = 2 * w, states = 16, taps = 4, rank = 1;
+  for (const char* block : {"trunk.layers.0.", "trunk.layers.1."}) {
+    const auto add = [&](const std::string& name, std::vector<std::uint64_t> shape) {
+      tensors.add(block + name, std::move(shape));
+    };
+    add("norm.weight", {w});
+    add("mixer.in_proj.weight", {2 * channels, w});
+    add("mixer.x_proj.weight", {rank + 2 * states, channels});
+    add("mixer.out_proj.weight", {w, channels});
+    add("mixer.conv1d.weight", {channels, 1, taps});
+    add("mixer.conv1d.bias", {channels});
+    add("mixer.dt_proj.weight", {channels, rank});
+    add("mixer.dt_proj.bias", {channels});
+    add("mixer.A_log", {channels, states});
+    add("mixer.D", {channels});
+  }
+  tensors.add("trunk.norm_f.weight", {w});
+  return tensors.write(file,
+                       {.architecture = "mamba", .width = kToyWidth, .blocks = 2, .heads = 1});
 }
 
 void write_toy_bundle(const std::filesystem::path& file, const ToyBundle& toy) {
@@ -52,6 +95,7 @@ void write_toy_bundle(const std::filesystem::path& file, const ToyBundle& toy) {
   spec.control_hz = toy.control_hz;
   spec.layout = {{.sensor = "joint_position", .stem = "pass", .shape = {toy.dof}},
                  {.sensor = "goal", .stem = "pass", .shape = {3}}};
+  if (toy.goal_first) std::swap(spec.layout[0], spec.layout[1]);
   spec.head = toy.head;
   const std::vector<float> one = {1.0F}, zero = {0.0F};
   std::vector<nn::TensorToWrite> tensors = {

@@ -13,6 +13,10 @@ inline constexpr unsigned kToyWidth = 8, kToyHorizon = 8;
 /// stems. Its trunk id.
 std::string write_toy_stock(const std::filesystem::path& file, unsigned seed = 0);
 
+/// A stock whose trunk remembers: two blocks of selective state spaces, random weights of this
+/// seed. Its trunk id.
+std::string write_toy_mamba_stock(const std::filesystem::path& file, unsigned seed = 0);
+
 struct ToyBundle {
   std::string embodiment = "toy_arm";
   unsigned dof = 2;
@@ -21,6 +25,7 @@ struct ToyBundle {
   std::string head = "constant";
   double control_hz = 100;
   unsigned width = kToyWidth;
+  bool goal_first = false;  ///< another layout of the same tokens
 };
 
 /// A bundle whose head says `value`.
