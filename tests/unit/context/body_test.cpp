@@ -104,6 +104,7 @@ TEST(Recording, IsTheSameForTheSameSeedAndLabelsStatesWithTheExpertsChunk) {
   EXPECT_EQ(d.rows(), 90U);
   EXPECT_EQ(record(options).actions, d.actions);
   std::mt19937_64 random(options.seed);
+  random();  // the first episode's seed
   const Body first = draw_body(Bodies::trained, random);
   const auto& state = d.find("state")->values;
   for (std::size_t i = 0; i < state.size(); ++i)
