@@ -9,6 +9,13 @@ namespace cambium::bench {
 namespace {
 constexpr int kRounds = 7, kLeastRounds = 3;
 constexpr double kMostForwards = 2000;  // in one turn; else the small ones would fill memory
+
+void take_a_turn(Contender& contender, std::size_t times) {
+  std::vector<double> ms(times);
+  contender.run(ms);
+  contender.ms.insert(contender.ms.end(), ms.begin(), ms.end());
+  contender.turns.push_back(quantile(ms, 0.5));
+}
 }  // namespace
 
 void take_turns(std::span<Contender> contenders, double seconds) {
@@ -24,13 +31,13 @@ void take_turns(std::span<Contender> contenders, double seconds) {
   for (int round = 0;; ++round) {
     const std::chrono::duration<double> spent = std::chrono::steady_clock::now() - begin;
     if (round >= kLeastRounds && spent.count() >= seconds) break;
-    for (std::size_t i = 0; i < contenders.size(); ++i) {
-      std::vector<double> ms(forwards[i]);
-      contenders[i].run(ms);
-      contenders[i].ms.insert(contenders[i].ms.end(), ms.begin(), ms.end());
-      contenders[i].turns.push_back(quantile(ms, 0.5));
-    }
+    for (std::size_t i = 0; i < contenders.size(); ++i) take_a_turn(contenders[i], forwards[i]);
   }
+}
+
+void take_rounds(std::span<Contender> contenders, std::uint32_t rounds) {
+  for (std::uint32_t round = 0; round < rounds; ++round)
+    for (auto& contender : contenders) take_a_turn(contender, contender.times);
 }
 
 Ratio ratio(const Contender& over, const Contender& under) {

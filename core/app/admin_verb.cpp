@@ -42,6 +42,19 @@ void make_absolute(std::string& path) {
   if (!path.empty()) path = std::filesystem::absolute(path).lexically_normal().string();
 }
 
+// What is special about a robot, in words: "isolated, memory kept (1200 steps), lost 1 time".
+std::string note_of(const nlohmann::json& robot) {
+  std::string note;
+  const auto add = [&](const std::string& text) { note += (note.empty() ? "" : ", ") + text; };
+  if (robot.value("isolated", false)) add("isolated");
+  if (const auto stage = robot.value("swapping", ""); !stage.empty()) add("swap: " + stage);
+  if (const auto memory = robot.value("memory", "none"); memory != "none")
+    add(fmt::format("memory {} ({} steps)", memory, robot.value("memory_steps", std::uint64_t{0})));
+  if (const auto lost = robot.value("memory_lost", std::uint64_t{0}); lost != 0)
+    add(fmt::format("lost {} time{}", lost, lost == 1 ? "" : "s"));
+  return note;
+}
+
 void print_status(const nlohmann::json& status) {
   const auto& trunk = status["trunk"];
   const std::string stock = status.value("trunk_id", ""), running = trunk.value("id", "");
@@ -65,15 +78,15 @@ void print_status(const nlohmann::json& status) {
   fmt::print("{:<12} {:<12} {:>3} {:>4} {:<12} {:>9} {:>7} {:>8} {:>8} {:>8}\n", "robot",
              "embodiment", "dof", "gen", "drive", "ticks", "missed", "limited", "p50 us", "p99 us");
   for (const auto& robot : status["robots"]) {
-    std::string note = robot.value("isolated", false) ? "isolated" : "";
-    if (const auto stage = robot.value("swapping", ""); !stage.empty())
-      note += (note.empty() ? "swap: " : ", swap: ") + stage;
+    const std::string note = note_of(robot);
     fmt::print("{:<12} {:<12} {:>3} {:>4} {:<12} {:>9} {:>7} {:>8} {:>8.0f} {:>8.0f}  {}\n",
                robot.value("name", ""), robot.value("embodiment", ""), robot.value("dof", 0),
                robot.value("generation", 0),
                robot.value("controller", false) ? robot.value("drive", "") : "-",
                robot.value("ticks", 0), robot.value("missed", 0), robot.value("limited", 0),
                robot.value("tick_us_p50", 0.0), robot.value("tick_us_p99", 0.0), note);
+    if (const auto said = robot.value("trunk_said", ""); !said.empty())
+      fmt::print("             the trunk says: {}\n", said);
   }
   for (const auto& library : status["libraries"]["kept"]) {
     fmt::print("library '{}' stays mapped for ever: {}\n", library.value("file", ""),
@@ -86,10 +99,14 @@ void print_swaps(const nlohmann::json& answer) {
              "commit us", "total ms", "reason");
   for (const auto& swap : answer["swaps"]) {
     const std::time_t time = swap.value("time_s", std::int64_t{0});
+    std::string reason = swap.value("reason", "");
+    if (swap.value("memory", "") == "fresh")
+      reason +=
+          (reason.empty() ? "" : "; ") + ("memory begun anew: " + swap.value("memory_reason", ""));
     fmt::print("{:%Y-%m-%d %H:%M:%S} {:>4}->{:<4}{:<11} {:<12} {:>9.1f} {:>9.1f}  {}\n",
                fmt::localtime(time), swap.value("from", 0), swap.value("generation", 0),
                swap.value("kind", ""), swap.value("end", ""), swap.value("commit_us", 0.0),
-               swap.value("total_ms", 0.0), swap.value("reason", ""));
+               swap.value("total_ms", 0.0), reason);
   }
 }
 
@@ -214,6 +231,9 @@ void add_admin(CLI::App& program, int& exit_code) {
       command->add_option("--probation", call.probation,
                           "Keep the old generation at hand for so many ticks; the first fault of "
                           "the new one brings it back; 0: do not");
+      command->add_flag("--fresh", call.fresh,
+                        "Let the trunk forget the robot, even if the new generation could go on "
+                        "with its memory");
       command->add_flag("--dry-run", call.dry_run, "Do everything but move the robot");
     }
     if (verb.trunk) add_trunk_swap(*command, options->call);
@@ -221,9 +241,12 @@ void add_admin(CLI::App& program, int& exit_code) {
       command->add_flag(
           "--no-wait", options->call.no_wait,
           "Be refused, rather than wait, while another swap of the robot is under way");
-    if (std::string(verb.name) == "add")
+    if (std::string(verb.name) == "add") {
       command->add_flag("--isolate", options->call.isolate,
                         "Run stems and head in a process of their own");
+      command->add_option("--session", options->call.session,
+                          "Name by which the trunk remembers the robot, instead of its own");
+    }
     command->footer(std::string("Example:\n  ") + verb.example);
     command->callback([options, &exit_code] { exit_code = run(*options); });
   }

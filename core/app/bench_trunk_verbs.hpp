@@ -11,5 +11,6 @@ namespace cambium::app {
 void add_bench_trunk(CLI::App& bench, int& exit_code);
 void add_bench_forward(CLI::App& bench, int& exit_code);
 void add_bench_mixed(CLI::App& bench, int& exit_code);
+void add_bench_memory(CLI::App& bench, int& exit_code);
 
 }  // namespace cambium::app

@@ -1,5 +1,6 @@
 #include <CLI/CLI.hpp>
 #include <memory>
+#include <vector>
 
 #include "core/app/training_verb.hpp"
 #include "core/app/verb.hpp"
@@ -28,6 +29,18 @@ void add_pretrain(CLI::App& program, int& exit_code) {
   verb->add_flag("--json", arguments->json, "Report as JSON on stdout");
   add_recipe_options(*verb, job.recipe);
   const char* trunk = "Trunk";
+  verb->add_option("--architecture", job.recipe.architecture,
+                   "hpt, or streaming: remembers, in attention sinks and a recent window")
+      ->capture_default_str()
+      ->group(trunk);
+  verb->add_option("--window", job.recipe.window,
+                   "streaming: ticks of one episode in a sample; its cache holds as many")
+      ->capture_default_str()
+      ->group(trunk);
+  verb->add_option("--sinks", job.recipe.sinks,
+                   "streaming: tokens of its cache that are an episode's first")
+      ->capture_default_str()
+      ->group(trunk);
   verb->add_option("--width", job.recipe.width, "Numbers in a token")
       ->capture_default_str()
       ->group(trunk);
@@ -35,6 +48,11 @@ void add_pretrain(CLI::App& program, int& exit_code) {
       ->capture_default_str()
       ->group(trunk);
   verb->add_option("--heads", job.recipe.heads, "Attention heads")
+      ->capture_default_str()
+      ->group(trunk);
+  verb->add_option("--private", job.recipe.private_sensors,
+                   "Sensors whose stems belong to an embodiment, in order")
+      ->delimiter(',')
       ->capture_default_str()
       ->group(trunk);
   verb->add_option("--shared", job.recipe.shared_sensors,
@@ -46,11 +64,15 @@ void add_pretrain(CLI::App& program, int& exit_code) {
       "Examples:\n"
       "  cambium pretrain demos/planar3.safetensors demos/panda7.safetensors -o models\n"
       "  cambium pretrain demos/*.safetensors -o models --steps 2500 --seed 1\n"
-      "  cambium pretrain demos/*.safetensors -o models --resume    after Ctrl-C");
+      "  cambium pretrain demos/*.safetensors -o models --resume    after Ctrl-C\n"
+      "  cambium pretrain context.safetensors -o models --architecture streaming --window 96 \\\n"
+      "      --private state --shared ''");
   verb->callback([arguments, &exit_code] {
     learn::PretrainJob& task = arguments->job;
     task.demonstrations.assign(arguments->demonstrations.begin(), arguments->demonstrations.end());
     task.output = arguments->output;
+    for (auto* sensors : {&task.recipe.private_sensors, &task.recipe.shared_sensors})
+      std::erase(*sensors, "");  // --shared '' means none
     exit_code = run_training(
         [&](const learn::Watch& watch) { return learn::pretrain(task, watch); }, arguments->json);
   });

@@ -3,8 +3,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 
 #include "core/check/check.hpp"
+#include "core/check/fresh_memory.hpp"
 #include "core/nn/pooling.hpp"
 #include "core/nn/sinusoid.hpp"
 #include "core/runtime/local_policy.hpp"
@@ -43,14 +45,20 @@ class Trunk {
     trunk::ModelOptions options;
     options.max_rows = std::max(options.max_rows, shape.tokens);
     model_ = need(trunk::load_model(stock.file(), options));
+    memory_.emplace(*model_);
   }
+  /// From an empty memory each time: what is judged is the policy, not what came before.
   FeaturesView ask(std::span<float> tokens) {
-    nn::add_sinusoid(positions_, tokens.data(), shape_.tokens);
-    const trunk::Segment all = {0, shape_.tokens};
+    if (model_->info().sinusoid) nn::add_sinusoid(positions_, tokens.data(), shape_.tokens);
+    const auto pooling = static_cast<nn::Pooling>(shape_.pooling);
+    const trunk::Segment all = {
+        .rows = shape_.tokens,
+        .memory = memory_->begin(),
+        .queries = pooling == nn::Pooling::action_token ? shape_.features : 0};
     if (!model_->forward({&all, 1}, tokens.data()).ok())
       throw Ended{fail("the trunk refuses the tokens of this policy")};
-    nn::pool(static_cast<nn::Pooling>(shape_.pooling), tokens.data(), shape_.tokens, shape_.width,
-             shape_.features, features_.data());
+    nn::pool(pooling, tokens.data(), shape_.tokens, shape_.width, shape_.features,
+             features_.data());
     return {features_.data(), shape_.features, shape_.width};
   }
 
@@ -59,6 +67,7 @@ class Trunk {
   nn::SinusoidTable positions_;
   std::vector<float> features_;
   std::unique_ptr<trunk::TrunkModel> model_;
+  std::optional<FreshMemory> memory_;
 };
 
 /// An observation of all sensors as training has seen them, each number for itself; `at_home` those

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "core/check/check.hpp"
+#include "core/check/fresh_memory.hpp"
 #include "core/check/known_stems.hpp"
 #include "core/nn/sinusoid.hpp"
 #include "core/trunk/model.hpp"
@@ -42,7 +43,8 @@ class Trunk {
     for (const auto rows : kRobots) {
       auto& tokens = tokens_.emplace_back(std::size_t{rows} * width_);
       for (auto& value : tokens) value = even(c.random());
-      nn::add_sinusoid(positions_, tokens.data(), rows);
+      if (model_->info().sinusoid) nn::add_sinusoid(positions_, tokens.data(), rows);
+      memories_.emplace_back(*model_);
     }
     c.doing("running the model");
   }
@@ -51,7 +53,9 @@ class Trunk {
     std::vector<trunk::Segment> segments;
     std::vector<float> rows;
     for (const auto robot : robots) {
-      segments.push_back({static_cast<std::uint32_t>(rows.size() / width_), kRobots[robot]});
+      segments.push_back({.first_row = static_cast<std::uint32_t>(rows.size() / width_),
+                          .rows = kRobots[robot],
+                          .memory = memories_[robot].begin()});
       rows.insert(rows.end(), tokens_[robot].begin(), tokens_[robot].end());
     }
     if (const Status status = model_->forward(segments, rows.data()); !status.ok())
@@ -70,6 +74,7 @@ class Trunk {
   nn::SinusoidTable positions_;
   std::vector<std::vector<float>> tokens_;
   std::unique_ptr<trunk::TrunkModel> model_;
+  std::vector<FreshMemory> memories_;  ///< of each robot
 };
 
 Finding computes(Context& c) {

@@ -71,6 +71,7 @@ class Client::Impl {
       if (!receive_one()) poller.wait(deadline - now);
     }
     silent_calls = 0;
+    new_task = false;
     return {};
   }
 
@@ -99,6 +100,7 @@ class Client::Impl {
   std::uint32_t robot_id = 0;
   std::uint64_t body = 0, sequence = 0;
   bool episode_start = true;
+  bool new_task = true;  // until the host has answered: a connection that breaks must not lose it
   client::Readings readings;
   std::optional<client::FrameRing> offered;  // to the host, which has not answered yet
   std::uint64_t offers = 0;
@@ -138,7 +140,7 @@ class Client::Impl {
     const auto all = readings.pack(builder, ++sequence);
     wire::FinishObservationBuffer(
         builder, wire::CreateObservation(builder, robot_id, body, sequence, base::monotonic_ns(),
-                                         want, episode_start, all));
+                                         want, episode_start, all, !new_task));
     const Status sent = socket.send(transport::bytes_of(builder));
     if (sent.ok()) episode_start = false;
     return sent;
@@ -373,7 +375,7 @@ Status Client::set(std::string_view sensor, std::span<const float> values) noexc
 }
 
 void Client::start_episode() noexcept {
-  impl_->episode_start = true;
+  impl_->episode_start = impl_->new_task = true;
 }
 
 Status Client::act(ActionReply& reply, std::chrono::microseconds timeout) noexcept {

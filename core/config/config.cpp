@@ -123,6 +123,7 @@ RobotConfig read_robot(Section& section, const std::filesystem::path& base, Keys
   RobotConfig robot;
   section.require("name", "a name for this robot");
   section.name("name", robot.name);
+  section.session("session", robot.session);
   section.require("plugin", "the path of a plugin");
   section.path("plugin", robot.plugin, base);
   section.path("stem_plugin", robot.stem_plugin, base);
@@ -145,7 +146,7 @@ RobotConfig read_robot(Section& section, const std::filesystem::path& base, Keys
 std::vector<RobotConfig> read_robots(std::vector<Section> sections,
                                      const std::filesystem::path& base, Keys& keys) {
   std::vector<RobotConfig> robots;
-  std::map<std::string, std::uint32_t> line_of;
+  std::map<std::string, std::uint32_t> line_of, session_line_of;
   for (auto& section : sections) {
     RobotConfig robot = read_robot(section, base, keys);
     if (!robot.name.empty()) {
@@ -153,6 +154,12 @@ std::vector<RobotConfig> read_robots(std::vector<Section> sections,
       if (!is_new)
         section.complain(
             "name", fmt::format("'{}' is already the robot of line {}", robot.name, first->second));
+      const char* key = robot.session.empty() ? "name" : "session";
+      const auto [taken, is_own] = session_line_of.emplace(session_of(robot), section.line(key));
+      if (is_new && !is_own)
+        section.complain(key, fmt::format("the session '{}' is already that of the robot of line "
+                                          "{}; two robots cannot share one memory",
+                                          session_of(robot), taken->second));
     }
     robots.push_back(std::move(robot));
   }

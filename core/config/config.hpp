@@ -101,6 +101,7 @@ struct IsolationConfig {
 /// One [[robot]]: a named slot of the host.
 struct RobotConfig {
   std::string name;
+  std::string session;                ///< of the trunk's memory; empty: the name, see session_of()
   std::filesystem::path plugin;       ///< absolute
   std::filesystem::path stem_plugin;  ///< absolute; empty: stems come from `plugin`
   std::filesystem::path head_plugin;  ///< absolute; empty: the head comes from `plugin`
@@ -115,6 +116,11 @@ struct RobotConfig {
   SwapConfig swap;
   IsolationConfig isolation;
 };
+
+/// The name under which the trunk remembers this robot: unique among all robots of one trunk. [any]
+inline const std::string& session_of(const RobotConfig& robot) noexcept {
+  return robot.session.empty() ? robot.name : robot.session;
+}
 
 struct Config {
   TrunkConfig trunk;
@@ -135,6 +141,10 @@ Result<Config> parse_config(std::string_view text, const std::filesystem::path& 
 
 /// 1 to 64 letters, digits, '_' or '-': what robots, heads and embodiments may be called. [any]
 bool is_name(std::string_view text) noexcept;
+
+/// The same and '.', but not as the first: what a session may be called, which is a file's name
+/// too. [any]
+bool is_session_name(std::string_view text) noexcept;
 
 /// Every key that a file may have, with its tables: "trunk.queue", "robot.gate.policy". [setup]
 std::set<std::string> config_keys();

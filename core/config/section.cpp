@@ -46,10 +46,15 @@ std::string what_it_is(const toml::node& node) {
 }  // namespace
 
 bool is_name(std::string_view text) noexcept {
-  return !text.empty() && text.size() <= 64 && std::all_of(text.begin(), text.end(), [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
-           c == '-';
-  });
+  return is_session_name(text) && text.find('.') == text.npos;
+}
+
+bool is_session_name(std::string_view text) noexcept {
+  return !text.empty() && text.size() <= 64 && text.front() != '.' &&
+         std::all_of(text.begin(), text.end(), [](char c) {
+           return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                  c == '_' || c == '-' || c == '.';
+         });
 }
 
 void Problems::add(toml::source_position where, std::string sentence) {
@@ -116,6 +121,17 @@ void Section::name(const char* key, std::string& value) {
     return complain(key,
                     fmt::format("'{}' is no name, expected 1 to 64 letters, digits, '_' or '-'",
                                 read.substr(0, 80)));
+  value = std::move(read);
+}
+
+void Section::session(const char* key, std::string& value) {
+  std::string read;
+  text(key, read);
+  if (read.empty()) return;
+  if (!is_session_name(read))
+    return complain(key, fmt::format("'{}' is no name of a session, expected 1 to 64 letters, "
+                                     "digits, '_', '-' or '.', not beginning with '.'",
+                                     read.substr(0, 80)));
   value = std::move(read);
 }
 

@@ -44,7 +44,8 @@ class Section {
   Section(const toml::table& table, std::string name, std::string label, Problems& problems);
 
   void text(const char* key, std::string& value);
-  void name(const char* key, std::string& value);  ///< letters, digits, '_' and '-'
+  void name(const char* key, std::string& value);     ///< letters, digits, '_' and '-'
+  void session(const char* key, std::string& value);  ///< the same and '.', but not as the first
   void path(const char* key, std::filesystem::path& value, const std::filesystem::path& base);
   void endpoint(const char* key, std::string& value, const std::filesystem::path& base);
   void flag(const char* key, bool& value);

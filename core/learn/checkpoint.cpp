@@ -24,6 +24,10 @@ RunIdentity identity_of(const Policy& policy, const std::vector<Dataset>& data,
                           {"seed", std::to_string(recipe.seed)},
                           {"heads", std::to_string(policy.shape().heads)},
                           {"weights", base::to_hex(layout.finish())}};
+  // Named so that it is compared before the demonstrations, of which it takes other samples.
+  if (recipe.window > 1)
+    identity["architecture, window"] =
+        fmt::format("{}, {} ticks", recipe.architecture, recipe.window);
   for (const Dataset& dataset : data)
     identity["demonstrations of " + dataset.embodiment] = dataset.digest;
   return identity;

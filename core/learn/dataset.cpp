@@ -13,7 +13,9 @@
 namespace cambium::learn {
 namespace {
 
-constexpr std::uint32_t kMaxValidationRows = 256;  // enough for a curve, a percent of the time
+// Enough for a curve, a percent of the time.
+constexpr std::uint32_t kMaxValidationRows = 256;
+constexpr std::uint32_t kMinValidationWindows = 64;
 
 nn::Normaliser min_max(const std::vector<double>& low, const std::vector<double>& high,
                        std::optional<float> clamp) {
@@ -36,11 +38,12 @@ nn::Normaliser action_normaliser(const Demonstrations& d) {
 
 Result<nn::Normaliser> private_normaliser(const RecordedSensor& sensor, const Demonstrations& d,
                                           float clamp) {
+  if (!sensor.low.empty()) return min_max(sensor.low, sensor.high, clamp);
   if (sensor.name == "joint_position" && sensor.size() == d.dof)
     return min_max(d.scale.position_min, d.scale.position_max, clamp);
   return Error{Code::incompatible,
                fmt::format("{}: sensor '{}' of [{}] cannot be private: only joint_position of [{}] "
-                           "has limits to normalise by",
+                           "and sensors with sensor_limits have limits to normalise by",
                            d.embodiment, sensor.name, fmt::join(sensor.shape, ", "), d.dof)};
 }
 
@@ -83,19 +86,26 @@ std::vector<bool> hold_out(std::uint64_t episodes, double share) {
   return held;
 }
 
-void split(const Demonstrations& d, double share, Dataset& dataset) {
-  const auto held = hold_out(d.episodes(), share);
+Result<void> split(const Demonstrations& d, const Recipe& recipe, Dataset& dataset) {
+  const auto held = hold_out(d.episodes(), recipe.validation);
+  dataset.window = recipe.window;
   for (std::uint64_t e = 0; e < d.episodes(); ++e) {
-    auto& rows = held[e] ? dataset.validation : dataset.training;
-    for (std::int64_t row = d.episode_start[e]; row < d.episode_start[e + 1]; ++row)
-      rows.push_back(static_cast<std::uint32_t>(row));
+    auto& samples = held[e] ? dataset.validation : dataset.training;
+    for (std::int64_t row = d.episode_start[e]; row + recipe.window <= d.episode_start[e + 1];
+         ++row)
+      samples.push_back(static_cast<std::uint32_t>(row));
   }
+  if (dataset.training.empty())
+    return Error{Code::incompatible,
+                 fmt::format("{}: none of the {} episodes has {} ticks, which a window takes",
+                             d.embodiment, d.episodes(), recipe.window)};
   const std::size_t size = dataset.validation.size();
-  if (size <= kMaxValidationRows) return;
+  const std::size_t enough = std::max(kMaxValidationRows / recipe.window, kMinValidationWindows);
+  if (size <= enough) return {};
   std::vector<std::uint32_t> some;
-  for (std::size_t i = 0; i < kMaxValidationRows; ++i)
-    some.push_back(dataset.validation[i * size / kMaxValidationRows]);
+  for (std::size_t i = 0; i < enough; ++i) some.push_back(dataset.validation[i * size / enough]);
   dataset.validation = std::move(some);
+  return {};
 }
 
 std::string digest_of(const Dataset& dataset) {
@@ -149,7 +159,7 @@ Result<Dataset> make_dataset(const Demonstrations& d,
   for (const std::string& name : recorded)
     if (std::ranges::find(dataset.inputs, name, &DatasetInput::sensor) == dataset.inputs.end())
       dataset.left_out.push_back(name);
-  split(d, recipe.validation, dataset);
+  if (auto done = split(d, recipe, dataset); !done) return done.error();
   dataset.digest = digest_of(dataset);
   return dataset;
 }

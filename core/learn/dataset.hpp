@@ -29,7 +29,8 @@ struct Dataset {
   std::vector<DatasetInput> inputs;
   std::vector<float> targets;  ///< (rows, horizon * dof) normalised
   nn::Normaliser action;
-  std::vector<std::uint32_t> training, validation;  ///< rows
+  std::uint32_t window = 1;                         ///< ticks in a sample
+  std::vector<std::uint32_t> training, validation;  ///< first rows of samples
   std::uint64_t episodes = 0;
   std::vector<std::string> left_out;  ///< recorded sensors that the policy does not read
   std::string digest;                 ///< SHA-256 of what is learned from, in hex
@@ -40,7 +41,8 @@ struct Dataset {
 /// Reads private_sensors and shared_sensors of `demonstrations`, in this order; the former must be
 /// there, of the latter at least one.
 ///
-/// Joint positions go from their limits to [-1, 1]; shared sensors are points, (x - home) / reach,
+/// Joint positions, and other private sensors whose limits were recorded, go from their limits to
+/// [-1, 1]; shared sensors are points, (x - home) / reach,
 /// so that they mean the same on every body; actions go by their limits. Never by the rows. [setup]
 Result<Dataset> make_dataset(const Demonstrations& demonstrations,
                              const std::vector<std::string>& private_sensors,

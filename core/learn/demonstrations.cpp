@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 
 #include "core/base/nearest.hpp"
 #include "core/nn/bundle.hpp"
@@ -62,23 +63,53 @@ Result<void> check_episodes(const std::vector<std::int64_t>& start) {
   return {};
 }
 
-nn::Metadata metadata_of(const Demonstrations& d) {
-  const auto json = [](const auto& value) { return nlohmann::json(value).dump(); };
-  return {{"cambium.kind", "demonstrations"},
-          {"embodiment", d.embodiment},
-          {"action_kind", nn::to_string(d.action_kind)},
-          {"control_hz", json(d.control_hz)},
-          {"horizon", json(d.horizon)},
-          {"dof", json(d.dof)},
-          {"joint_names", json(d.scale.joint_names)},
-          {"position_min", json(d.scale.position_min)},
-          {"position_max", json(d.scale.position_max)},
-          {"velocity_max", json(d.scale.velocity_max)},
-          {"home_tool", json(d.scale.home_tool)},
-          {"reach", json(d.scale.reach)}};
+Result<void> check_limits(const RecordedSensor& sensor) {
+  if (sensor.low.empty() && sensor.high.empty()) return {};
+  if (sensor.low.size() != sensor.size() || sensor.high.size() != sensor.size())
+    return bad(fmt::format("sensor_limits of '{}' have {} and {} numbers, expected {}", sensor.name,
+                           sensor.low.size(), sensor.high.size(), sensor.size()));
+  for (std::size_t i = 0; i < sensor.low.size(); ++i)
+    if (!(sensor.high[i] > sensor.low[i]))
+      return bad(fmt::format("sensor_limits of '{}': number {} ends at {}, not above its begin {}",
+                             sensor.name, i, sensor.high[i], sensor.low[i]));
+  return {};
 }
 
-Result<Demonstrations> parse_metadata(const nn::SafetensorsFile& file) {
+nn::Metadata metadata_of(const Demonstrations& d) {
+  const auto json = [](const auto& value) { return nlohmann::json(value).dump(); };
+  nn::Metadata metadata = {{"cambium.kind", "demonstrations"},
+                           {"embodiment", d.embodiment},
+                           {"action_kind", nn::to_string(d.action_kind)},
+                           {"control_hz", json(d.control_hz)},
+                           {"horizon", json(d.horizon)},
+                           {"dof", json(d.dof)},
+                           {"joint_names", json(d.scale.joint_names)},
+                           {"position_min", json(d.scale.position_min)},
+                           {"position_max", json(d.scale.position_max)},
+                           {"velocity_max", json(d.scale.velocity_max)},
+                           {"home_tool", json(d.scale.home_tool)},
+                           {"reach", json(d.scale.reach)}};
+  auto limits = nlohmann::json::object();
+  for (const RecordedSensor& sensor : d.sensors)
+    if (!sensor.low.empty()) limits[sensor.name] = {{"min", sensor.low}, {"max", sensor.high}};
+  if (!limits.empty()) metadata["sensor_limits"] = limits.dump();
+  return metadata;
+}
+
+// {"state":{"min":[…],"max":[…]}}
+void parse_limits(nn::Fields& in, std::map<std::string, RecordedSensor>& limits) {
+  if (!in.has("sensor_limits")) return;
+  const auto object = in.object("sensor_limits");
+  for (const auto& [name, value] : object.items()) {
+    nn::Fields one(value, in.where() + ": sensor_limits of '" + name + "'");
+    one.numbers("min", limits[name].low);
+    one.numbers("max", limits[name].high);
+    in.adopt(one.finish());
+  }
+}
+
+Result<Demonstrations> parse_metadata(const nn::SafetensorsFile& file,
+                                      std::map<std::string, RecordedSensor>& limits) {
   Demonstrations d;
   nn::Fields in(file);
   std::size_t kind = 0;
@@ -100,6 +131,7 @@ Result<Demonstrations> parse_metadata(const nn::SafetensorsFile& file) {
     in.fail("home_tool", fmt::format("has {} numbers, expected 3", home.size()));
   if (in.ok()) std::ranges::copy(home, d.scale.home_tool.begin());
   in.number("reach", d.scale.reach);
+  parse_limits(in, limits);
   if (auto done = in.finish(); !done) return done.error();
   return d;
 }
@@ -147,6 +179,7 @@ Result<void> check(const Demonstrations& d) {
       return bad(fmt::format("{} has {} numbers, expected {} rows of [{}]", name,
                              sensor.values.size(), d.rows(), fmt::join(sensor.shape, ", ")));
     if (auto done = check_finite(name, sensor.values, sensor.size()); !done) return done;
+    if (auto done = check_limits(sensor); !done) return done;
   }
   const std::uint64_t row = std::uint64_t{d.horizon} * d.dof;
   if (d.actions.size() != d.rows() * row)
@@ -171,7 +204,8 @@ Result<void> write_demonstrations(const std::filesystem::path& file, const Demon
 Result<Demonstrations> read_demonstrations(const std::filesystem::path& path) {
   auto file = nn::SafetensorsFile::open(path);
   if (!file) return file.error();
-  auto result = parse_metadata(*file);
+  std::map<std::string, RecordedSensor> limits;
+  auto result = parse_metadata(*file, limits);
   if (!result) return result;
   Demonstrations& d = *result;
 
@@ -211,6 +245,13 @@ Result<Demonstrations> read_demonstrations(const std::filesystem::path& path) {
     d.sensors.push_back({tensor.name.substr(kSensorPrefix.size()),
                          {tensor.shape.begin() + 1, tensor.shape.end()},
                          std::move(*values)});
+  }
+  for (const auto& [name, of_limits] : limits) {
+    const auto sensor = std::ranges::find(d.sensors, name, &RecordedSensor::name);
+    if (sensor == d.sensors.end())
+      return in_file(path, bad(fmt::format("sensor_limits of '{}', which was not recorded", name)));
+    sensor->low = of_limits.low;
+    sensor->high = of_limits.high;
   }
   if (auto done = check(d); !done) return in_file(path, done.error());
   return result;

@@ -31,6 +31,9 @@ struct RecordedSensor {
   std::string name;
   std::vector<std::uint32_t> shape;  ///< of one observation
   std::vector<float> values;
+  /// Between which its numbers lie, (size) each or empty: what a private sensor other than
+  /// joint_position is normalised by.
+  std::vector<double> low = {}, high = {};
 
   std::uint32_t size() const noexcept;  ///< numbers in one observation
 };

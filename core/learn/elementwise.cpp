@@ -126,6 +126,71 @@ CAMBIUM_INLINE void layer_norm_backward_loop(std::size_t rows, std::size_t n, co
 }
 
 template <class T>
+CAMBIUM_INLINE void rms_norm_loop(std::size_t rows, std::size_t n, const T* x, const T* weight,
+                                  T* unit, T* inverse_root, T* y) {
+  for (std::size_t row = 0; row < rows; ++row, x += n, unit += n, y += n) {
+    T squares = 0;
+#pragma omp simd reduction(+ : squares)
+    for (std::size_t i = 0; i < n; ++i) squares += x[i] * x[i];
+    const T inverse = T(1) / std::sqrt(squares / static_cast<T>(n) + T(1e-6));
+    inverse_root[row] = inverse;
+#pragma omp simd
+    for (std::size_t i = 0; i < n; ++i) {
+      unit[i] = x[i] * inverse;
+      y[i] = unit[i] * weight[i];
+    }
+  }
+}
+
+template <class T>
+CAMBIUM_INLINE void rms_norm_backward_loop(std::size_t rows, std::size_t n, const T* dy,
+                                           const T* weight, const T* unit, const T* inverse_root,
+                                           T* dx, T* dweight) {
+  if (dweight != nullptr) std::fill_n(dweight, n, T(0));
+  for (std::size_t row = 0; row < rows; ++row, dy += n, unit += n, dx += n) {
+    T dot = 0;
+#pragma omp simd reduction(+ : dot)
+    for (std::size_t i = 0; i < n; ++i) dot += dy[i] * weight[i] * unit[i];
+    dot /= static_cast<T>(n);
+    const T inverse = inverse_root[row];
+#pragma omp simd
+    for (std::size_t i = 0; i < n; ++i) dx[i] += (dy[i] * weight[i] - unit[i] * dot) * inverse;
+    if (dweight == nullptr) continue;
+#pragma omp simd
+    for (std::size_t i = 0; i < n; ++i) dweight[i] += dy[i] * unit[i];
+  }
+}
+
+template <class T>
+CAMBIUM_INLINE void causal_softmax_loop(std::size_t n, T scale, T* x) {
+  for (std::size_t row = 0; row < n; ++row, x += n) {
+    const T top = scale * *std::max_element(x, x + row + 1);
+    T sum = 0;
+#pragma omp simd reduction(+ : sum)
+    for (std::size_t i = 0; i <= row; ++i) {
+      x[i] = exponential(scale * x[i] - top);
+      sum += x[i];
+    }
+    const T inverse = T(1) / sum;
+#pragma omp simd
+    for (std::size_t i = 0; i <= row; ++i) x[i] *= inverse;
+    std::fill(x + row + 1, x + n, T(0));
+  }
+}
+
+template <class T>
+CAMBIUM_INLINE void causal_softmax_backward_loop(std::size_t n, T scale, const T* weights, T* dx) {
+  for (std::size_t row = 0; row < n; ++row, weights += n, dx += n) {
+    T mean = 0;
+#pragma omp simd reduction(+ : mean)
+    for (std::size_t i = 0; i <= row; ++i) mean += weights[i] * dx[i];
+#pragma omp simd
+    for (std::size_t i = 0; i <= row; ++i) dx[i] = scale * weights[i] * (dx[i] - mean);
+    std::fill(dx + row + 1, dx + n, T(0));
+  }
+}
+
+template <class T>
 CAMBIUM_INLINE double smooth_l1_loop(std::size_t n, const T* y, const T* target, T beta, T scale,
                                      T* dy) {
   T sum = 0;
@@ -241,6 +306,52 @@ void layer_norm_backward<double>(std::size_t rows, std::size_t n, const double* 
                                  const double* inverse_deviation, double* dx, double* dweight,
                                  double* dbias) {
   layer_norm_backward_loop(rows, n, dy, weight, unit, inverse_deviation, dx, dweight, dbias);
+}
+
+template <>
+CAMBIUM_VECTORISED void rms_norm<float>(std::size_t rows, std::size_t n, const float* x,
+                                        const float* weight, float* unit, float* inverse_root,
+                                        float* y) {
+  rms_norm_loop(rows, n, x, weight, unit, inverse_root, y);
+}
+template <>
+void rms_norm<double>(std::size_t rows, std::size_t n, const double* x, const double* weight,
+                      double* unit, double* inverse_root, double* y) {
+  rms_norm_loop(rows, n, x, weight, unit, inverse_root, y);
+}
+
+template <>
+CAMBIUM_VECTORISED void rms_norm_backward<float>(std::size_t rows, std::size_t n, const float* dy,
+                                                 const float* weight, const float* unit,
+                                                 const float* inverse_root, float* dx,
+                                                 float* dweight) {
+  rms_norm_backward_loop(rows, n, dy, weight, unit, inverse_root, dx, dweight);
+}
+template <>
+void rms_norm_backward<double>(std::size_t rows, std::size_t n, const double* dy,
+                               const double* weight, const double* unit, const double* inverse_root,
+                               double* dx, double* dweight) {
+  rms_norm_backward_loop(rows, n, dy, weight, unit, inverse_root, dx, dweight);
+}
+
+template <>
+CAMBIUM_VECTORISED void causal_softmax<float>(std::size_t n, float scale, float* x) {
+  causal_softmax_loop(n, scale, x);
+}
+template <>
+void causal_softmax<double>(std::size_t n, double scale, double* x) {
+  causal_softmax_loop(n, scale, x);
+}
+
+template <>
+CAMBIUM_VECTORISED void causal_softmax_backward<float>(std::size_t n, float scale,
+                                                       const float* weights, float* dx) {
+  causal_softmax_backward_loop(n, scale, weights, dx);
+}
+template <>
+void causal_softmax_backward<double>(std::size_t n, double scale, const double* weights,
+                                     double* dx) {
+  causal_softmax_backward_loop(n, scale, weights, dx);
 }
 
 template <>

@@ -41,6 +41,25 @@ template <class T>
 void layer_norm_backward(std::size_t rows, std::size_t n, const T* dy, const T* weight,
                          const T* unit, const T* inverse_deviation, T* dx, T* dweight, T* dbias);
 
+/// y = unit * weight, unit = x * inverse_root per row, eps 1e-6 and the mean square. x, unit, y
+/// (rows, n); inverse_root (rows).
+template <class T>
+void rms_norm(std::size_t rows, std::size_t n, const T* x, const T* weight, T* unit,
+              T* inverse_root, T* y);
+
+/// dx += gradient through rms_norm. dweight (n) is written, unless null.
+template <class T>
+void rms_norm_backward(std::size_t rows, std::size_t n, const T* dy, const T* weight, const T* unit,
+                       const T* inverse_root, T* dx, T* dweight);
+
+/// Row i of x (n, n) becomes the softmax of scale times its first i + 1 numbers, and 0 after them.
+template <class T>
+void causal_softmax(std::size_t n, T scale, T* x);
+
+/// dx (n, n): gradient of what came out becomes gradient of what went in; 0 above the diagonal.
+template <class T>
+void causal_softmax_backward(std::size_t n, T scale, const T* weights, T* dx);
+
 /// Smooth L1: sum over n of d^2 / (2 beta) below beta, |d| - beta / 2 above, d = y - target.
 /// dy = its derivative times `scale`.
 template <class T>

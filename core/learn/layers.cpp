@@ -16,10 +16,17 @@ Linear::Linear(ParameterLayout& layout, const std::string& weight_name,
   bias = layout.add(bias_name, {out}, spread);
 }
 
+Linear::Linear(ParameterLayout& layout, const std::string& weight_name, std::size_t in_size,
+               std::size_t out_size)
+    : bias(kNoBias), in(in_size), out(out_size) {
+  weight = layout.add(weight_name, {out, in}, 1 / std::sqrt(static_cast<double>(in)));
+}
+
 template <class T>
-void Linear::forward(const T* weights, std::size_t rows, const T* x, T* y) const {
-  fill_rows(rows, out, weights + bias, y);
-  product(Op::plain, Op::transposed, rows, out, in, x, weights + weight, y, true);
+void Linear::forward(const T* weights, std::size_t rows, const T* x, T* y, bool add) const {
+  const bool begun = add || bias != kNoBias;
+  if (!add && bias != kNoBias) fill_rows(rows, out, weights + bias, y);
+  product(Op::plain, Op::transposed, rows, out, in, x, weights + weight, y, begun);
 }
 
 template <class T>
@@ -27,7 +34,7 @@ void Linear::backward(const T* weights, T* gradient, std::size_t rows, const T* 
                       T* dx, bool add) const {
   if (gradient != nullptr) {
     product(Op::transposed, Op::plain, out, in, rows, dy, x, gradient + weight, false);
-    sum_rows(rows, out, dy, gradient + bias);
+    if (bias != kNoBias) sum_rows(rows, out, dy, gradient + bias);
   }
   if (dx != nullptr) product(Op::plain, Op::plain, rows, in, out, dy, weights + weight, dx, add);
 }
@@ -163,7 +170,7 @@ std::vector<T> sinusoid(std::size_t rows, std::size_t width) {
 }
 
 #define CAMBIUM_INSTANTIATE(T)                                                                    \
-  template void Linear::forward<T>(const T*, std::size_t, const T*, T*) const;                    \
+  template void Linear::forward<T>(const T*, std::size_t, const T*, T*, bool) const;              \
   template void Linear::backward<T>(const T*, T*, std::size_t, const T*, const T*, T*, bool)      \
       const;                                                                                      \
   template void Mlp::forward<T>(const T*, std::size_t, const T*, MlpTrace<T>&) const;             \

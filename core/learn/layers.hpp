@@ -14,7 +14,9 @@ namespace cambium::learn {
 // of `gradient` (it does not add), or nothing if that is null: the layer is frozen, and gradients
 // only pass through. dx may be null where nobody asks for it.
 
-/// y = x W^T + b
+inline constexpr std::size_t kNoBias = static_cast<std::size_t>(-1);
+
+/// y = x W^T + b, or without b
 struct Linear {
   std::size_t weight = 0, bias = 0;  ///< offsets
   std::size_t in = 0, out = 0;
@@ -22,9 +24,12 @@ struct Linear {
   Linear() = default;
   Linear(ParameterLayout& layout, const std::string& weight_name, const std::string& bias_name,
          std::size_t in, std::size_t out);
+  /// Without bias.
+  Linear(ParameterLayout& layout, const std::string& weight_name, std::size_t in, std::size_t out);
 
+  /// y is written, or added to if `add`.
   template <class T>
-  void forward(const T* weights, std::size_t rows, const T* x, T* y) const;
+  void forward(const T* weights, std::size_t rows, const T* x, T* y, bool add = false) const;
   /// dx is written, or added to if `add`.
   template <class T>
   void backward(const T* weights, T* gradient, std::size_t rows, const T* x, const T* dy, T* dx,

@@ -89,8 +89,10 @@ Result<Policy> policy_on(const nn::Stock& stock) {
                  fmt::format("'{}': cannot graft: {}", stock.file().path().string(), what)};
   };
   if (stock.shape().architecture != "hpt")
-    return cannot(fmt::format("architecture '{}', only 'hpt' can be trained through",
-                              stock.shape().architecture));
+    return cannot(
+        fmt::format("its trunk is '{}', and a graft trains through 'hpt' only; `cambium pretrain "
+                    "--architecture streaming` trains such a trunk together with a body",
+                    stock.shape().architecture));
   Policy policy(stock.shape());
   for (const nn::SharedStem& stem : stock.shared_stems()) {
     if (stem.stem != "token" || stem.tokens != 1 || stem.horizon != 1 || stem.shape.size() != 1)

@@ -1,7 +1,10 @@
 #include "core/learn/policy.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
+#include "core/base/nearest.hpp"
 #include "core/nn/bundle.hpp"
 
 namespace cambium::learn {
@@ -52,7 +55,26 @@ double multiply_adds(const Mlp& mlp) {
 
 }  // namespace
 
+Result<void> Policy::can_train(const std::string& architecture) {
+  if (architecture == "hpt" || architecture == "streaming") return {};
+  return Error{Code::bad_argument,
+               fmt::format("a trunk of architecture '{}' cannot be trained here, only 'hpt' and "
+                           "'streaming' can{}",
+                           architecture, base::did_you_mean(architecture, {"hpt", "streaming"}))};
+}
+
 Policy::Policy(const nn::TrunkShape& shape) : shape_(shape) {
+  if (shape.architecture == "streaming") {
+    const auto number = [&](const char* name) {
+      return std::strtod(shape.hyper_parameters.at(name).c_str(), nullptr);
+    };
+    streaming_.emplace(layout_,
+                       StreamingTrunk::Spec{shape.width, shape.blocks, shape.heads,
+                                            static_cast<std::size_t>(number("intermediate_size")),
+                                            number("rope_theta")});
+    stock_ = {0, layout_.size()};
+    return;
+  }
   for (std::uint32_t i = 0; i < shape.blocks; ++i)
     blocks_.emplace_back(layout_, "trunk.blocks." + std::to_string(i) + ".", shape.width,
                          shape.heads, shape.mlp_ratio);
@@ -84,67 +106,77 @@ void Policy::add_body(const std::string& name, const std::vector<SensorSize>& se
 }
 
 template <class T>
-void Policy::forward(const T* weights, const Body& body, std::size_t batch,
+void Policy::forward(const T* weights, const Body& body, Batch batch,
                      const std::vector<const T*>& inputs, PolicyTrace<T>& t) const {
+  const std::size_t rows = batch.rows();
   const std::size_t count = body.stems.size();
   const std::size_t width = shape_.width;
   t.stems.resize(count);
   t.blocks.resize(blocks_.size());
-  t.tokens.resize(batch * count * width);
-  t.features.resize(batch * width);
-  if (t.positions.size() != count * width) t.positions = sinusoid<T>(count, width);
+  t.tokens.resize(rows * count * width);
+  t.features.resize(rows * width);
+  if (t.positions.size() != count * width)
+    t.positions = streaming_ ? std::vector<T>(count * width, T(0))  // has positions of its own
+                             : sinusoid<T>(count, width);
 
   for (std::size_t i = 0; i < count; ++i) {
-    body.stems[i].net.forward(weights, batch, inputs[i], t.stems[i]);
-    place_token(batch, count, i, width, t.stems[i].out.data(), t.positions.data() + i * width,
+    body.stems[i].net.forward(weights, rows, inputs[i], t.stems[i]);
+    place_token(rows, count, i, width, t.stems[i].out.data(), t.positions.data() + i * width,
                 t.tokens.data());
   }
+  if (streaming_)
+    streaming_->forward(weights, batch.windows, batch.ticks * count, t.tokens.data(), t.streaming);
   for (std::size_t i = 0; i < blocks_.size(); ++i)
-    blocks_[i].forward(weights, batch, count, t.tokens.data(), t.blocks[i]);
-  mean_tokens(batch, count, width, t.tokens.data(), t.features.data());
-  body.head.forward(weights, batch, t.features.data(), t.head);
+    blocks_[i].forward(weights, rows, count, t.tokens.data(), t.blocks[i]);
+  mean_tokens(rows, count, width, t.tokens.data(), t.features.data());
+  body.head.forward(weights, rows, t.features.data(), t.head);
 }
 
 template <class T>
 void Policy::backward(const T* weights, T* gradient, bool stock_is_frozen, const Body& body,
-                      std::size_t batch, const std::vector<const T*>& inputs, PolicyTrace<T>& t,
+                      Batch batch, const std::vector<const T*>& inputs, PolicyTrace<T>& t,
                       const T* dout) const {
+  const std::size_t rows = batch.rows();
   const std::size_t count = body.stems.size();
   const std::size_t width = shape_.width;
   T* stock_gradient = stock_is_frozen ? nullptr : gradient;
-  t.dfeatures.resize(batch * width);
-  t.dtoken.resize(batch * width);
+  t.dfeatures.resize(rows * width);
+  t.dtoken.resize(rows * width);
 
-  body.head.backward(weights, gradient, batch, t.features.data(), t.head, dout, t.dfeatures.data());
-  spread_mean(batch, count, width, t.dfeatures.data(), t.tokens.data());  // now their gradient
+  body.head.backward(weights, gradient, rows, t.features.data(), t.head, dout, t.dfeatures.data());
+  spread_mean(rows, count, width, t.dfeatures.data(), t.tokens.data());  // now their gradient
+  if (streaming_)
+    streaming_->backward(weights, stock_gradient, batch.windows, batch.ticks * count, t.streaming,
+                         t.tokens.data());
   for (std::size_t i = blocks_.size(); i-- > 0;)
-    blocks_[i].backward(weights, stock_gradient, batch, count, t.blocks[i], t.scratch,
+    blocks_[i].backward(weights, stock_gradient, rows, count, t.blocks[i], t.scratch,
                         t.tokens.data());
   for (std::size_t i = 0; i < count; ++i) {
     const TokenStem& stem = body.stems[i];
     if (stem.shared && stock_is_frozen) continue;
-    take_token(batch, count, i, width, t.tokens.data(), t.dtoken.data());
-    stem.net.backward(weights, gradient, batch, inputs[i], t.stems[i], t.dtoken.data(),
+    take_token(rows, count, i, width, t.tokens.data(), t.dtoken.data());
+    stem.net.backward(weights, gradient, rows, inputs[i], t.stems[i], t.dtoken.data(),
                       static_cast<T*>(nullptr));
   }
 }
 
-double Policy::flops(const Body& body, bool stock_is_frozen) const {
-  double block = 0;
+double Policy::flops(const Body& body, std::size_t ticks, bool stock_is_frozen) const {
+  double block = streaming_ ? streaming_->multiply_adds(ticks * body.stems.size()) : 0;
   for (const Block& b : blocks_)
     for (const Linear* layer : {&b.in_proj, &b.out_proj, &b.fc1, &b.fc2})
-      block += static_cast<double>(layer->in * layer->out * body.stems.size());
-  double sum = block * (stock_is_frozen ? 2 : 3) + 3 * multiply_adds(body.head);
+      block += static_cast<double>(layer->in * layer->out * body.stems.size() * ticks);
+  const auto each = static_cast<double>(ticks);
+  double sum = block * (stock_is_frozen ? 2 : 3) + 3 * each * multiply_adds(body.head);
   for (const TokenStem& stem : body.stems)
-    sum += multiply_adds(stem.net) * (stem.shared && stock_is_frozen ? 1 : 3);
+    sum += each * multiply_adds(stem.net) * (stem.shared && stock_is_frozen ? 1 : 3);
   return 2 * sum;
 }
 
-#define CAMBIUM_INSTANTIATE(T)                                                               \
-  template void Policy::forward<T>(const T*, const Body&, std::size_t,                       \
-                                   const std::vector<const T*>&, PolicyTrace<T>&) const;     \
-  template void Policy::backward<T>(const T*, T*, bool, const Body&, std::size_t,            \
-                                    const std::vector<const T*>&, PolicyTrace<T>&, const T*) \
+#define CAMBIUM_INSTANTIATE(T)                                                                 \
+  template void Policy::forward<T>(const T*, const Body&, Batch, const std::vector<const T*>&, \
+                                   PolicyTrace<T>&) const;                                     \
+  template void Policy::backward<T>(const T*, T*, bool, const Body&, Batch,                    \
+                                    const std::vector<const T*>&, PolicyTrace<T>&, const T*)   \
       const;
 CAMBIUM_INSTANTIATE(float)
 CAMBIUM_INSTANTIATE(double)

@@ -3,12 +3,15 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "cambium/result.hpp"
 #include "core/learn/layers.hpp"
 #include "core/learn/parameters.hpp"
+#include "core/learn/streaming_trunk.hpp"
 #include "core/nn/stock.hpp"
 
 namespace cambium::learn {
@@ -30,12 +33,22 @@ struct Body {
   Range own;                ///< private stems and head in the flat vector
 };
 
+/// Samples of a pass: each is a window of ticks that follow one another. A trunk that remembers
+/// sees in each tick those before it; to one that does not, a window is one tick.
+struct Batch {
+  std::size_t windows = 0, ticks = 1;
+
+  Batch(std::size_t count, std::size_t ticks_each = 1) : windows(count), ticks(ticks_each) {}
+  std::size_t rows() const noexcept { return windows * ticks; }
+};
+
 /// What a pass over one body's samples leaves behind.
 template <class T>
 struct PolicyTrace {
   std::vector<MlpTrace<T>> stems;
   std::vector<BlockTrace<T>> blocks;
   BlockScratch<T> scratch;
+  StreamingTrace<T> streaming;
   std::vector<T> tokens, features, dtoken, dfeatures, positions;
   MlpTrace<T> head;
 };
@@ -43,6 +56,11 @@ struct PolicyTrace {
 /// Stock first in the flat vector, then body after body.
 class Policy {
  public:
+  /// The architectures that can be trained: "hpt", "streaming". [any]
+  static Result<void> can_train(const std::string& architecture);
+
+  /// can_train(shape.architecture); of `streaming`, hyper_parameters has intermediate_size and
+  /// rope_theta.
   explicit Policy(const nn::TrunkShape& shape);
 
   /// All shared stems come before the first body.
@@ -70,25 +88,25 @@ class Policy {
   /// Trunk and shared stems in the flat vector.
   Range stock() const noexcept { return stock_; }
 
-  /// inputs[i] (batch, size) of the i-th sensor, normalised; result (batch, outputs) in
-  /// trace.head.out.
+  /// inputs[i] (rows, size) of the i-th sensor, normalised, rows = windows * ticks; result
+  /// (rows, outputs) in trace.head.out.
   template <class T>
-  void forward(const T* weights, const Body& body, std::size_t batch,
-               const std::vector<const T*>& inputs, PolicyTrace<T>& trace) const;
+  void forward(const T* weights, const Body& body, Batch batch, const std::vector<const T*>& inputs,
+               PolicyTrace<T>& trace) const;
 
-  /// dout (batch, outputs). Writes the body's part of `gradient`, and the stock's unless frozen.
+  /// dout (rows, outputs). Writes the body's part of `gradient`, and the stock's unless frozen.
   template <class T>
-  void backward(const T* weights, T* gradient, bool stock_is_frozen, const Body& body,
-                std::size_t batch, const std::vector<const T*>& inputs, PolicyTrace<T>& trace,
-                const T* dout) const;
+  void backward(const T* weights, T* gradient, bool stock_is_frozen, const Body& body, Batch batch,
+                const std::vector<const T*>& inputs, PolicyTrace<T>& trace, const T* dout) const;
 
   /// Of one training sample, products only: forward, and back as far as needed.
-  double flops(const Body& body, bool stock_is_frozen) const;
+  double flops(const Body& body, std::size_t ticks, bool stock_is_frozen) const;
 
  private:
   nn::TrunkShape shape_;
   ParameterLayout layout_;
-  std::vector<Block> blocks_;
+  std::vector<Block> blocks_;                // of an HPT trunk
+  std::optional<StreamingTrunk> streaming_;  // else
   std::vector<SharedStem> shared_;
   std::vector<Body> bodies_;
   Range stock_;

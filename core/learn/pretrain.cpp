@@ -30,8 +30,36 @@ Result<std::vector<Dataset>> read_all(const PretrainJob& job) {
   return data;
 }
 
+/// The hyper-parameters of a streaming trunk: a SwiGLU with as many weights as an MLP four times as
+/// wide as the trunk, and a cache in which a window just fits.
+nn::Parameters streaming_parameters(const Recipe& recipe, std::size_t window_tokens) {
+  const auto hidden = (recipe.width * 8 / 3 + 15) / 16 * 16;
+  return {{"num_kv_heads", std::to_string(recipe.heads)},
+          {"head_dim", std::to_string(recipe.width / recipe.heads)},
+          {"intermediate_size", std::to_string(hidden)},
+          {"rope_theta", "10000"},
+          {"start_size", std::to_string(recipe.sinks)},
+          {"recent_size", std::to_string(window_tokens - recipe.sinks)},
+          {"eviction", "evict_for_space"}};
+}
+
+Result<nn::TrunkShape> shape_of(const std::vector<Dataset>& data, const Recipe& recipe) {
+  nn::TrunkShape shape = {recipe.architecture, recipe.width, recipe.blocks, recipe.heads, 4, {}};
+  if (recipe.architecture != "streaming") return shape;
+  std::size_t tokens = 0;
+  for (const Dataset& dataset : data) tokens = std::max(tokens, dataset.inputs.size());
+  if (tokens * recipe.window <= recipe.sinks)
+    return Error{Code::bad_argument,
+                 fmt::format("a window of {} ticks has {} tokens, expected more than the {} sinks",
+                             recipe.window, tokens * recipe.window, recipe.sinks)};
+  shape.hyper_parameters = streaming_parameters(recipe, tokens * recipe.window);
+  return shape;
+}
+
 Result<Policy> make_policy(const std::vector<Dataset>& data, const Recipe& recipe) {
-  Policy policy({"hpt", recipe.width, recipe.blocks, recipe.heads, 4});
+  const auto shape = shape_of(data, recipe);
+  if (!shape) return shape.error();
+  Policy policy(*shape);
   for (const std::string& sensor : recipe.shared_sensors) {
     std::set<std::size_t> sizes;
     for (const Dataset& dataset : data)

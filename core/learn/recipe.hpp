@@ -29,9 +29,13 @@ struct Recipe {
   std::vector<std::string> shared_sensors = {"tool",
                                              "goal"};  ///< pretraining; a graft takes the stock's
 
-  std::uint32_t width = 64;  ///< of the trunk that is pretrained
+  std::string architecture = "hpt";  ///< of the trunk that is pretrained; or "streaming"
+  std::uint32_t width = 64;
   std::uint32_t blocks = 4;
   std::uint32_t heads = 4;
+  /// Ticks of one episode that follow one another in a sample. A trunk without memory: 1.
+  std::uint32_t window = 1;
+  std::uint32_t sinks = 4;  ///< tokens at an episode's beginning that a streaming trunk keeps
 };
 
 /// One point of the loss curve.

@@ -13,7 +13,11 @@
 namespace cambium::learn {
 namespace {
 
-constexpr std::uint32_t kShardSamples = 32;
+// Samples of a shard: some hundred rows, which products like, and several shards in a step.
+std::uint32_t shard_samples(std::uint32_t window) {
+  return window > 1 ? 4 : 32;
+}
+
 constexpr std::size_t kChunk = 16384;       // weights that one task adds up and steps
 constexpr std::uint32_t kCurvePoints = 50;  // validations in a training
 
@@ -24,7 +28,7 @@ struct Trainer::Shard {
   std::size_t body = 0;
   std::uint32_t first = 0, count = 0;      // samples of the body's batch
   std::uint32_t number = 0, siblings = 1;  // among shards of this body
-  std::vector<std::uint32_t> rows;
+  std::vector<std::uint32_t> rows;         // first ones of the samples
   std::vector<std::vector<float>> inputs;
   std::vector<const float*> input_views;
   std::vector<float> targets, dout, gradient;
@@ -55,14 +59,15 @@ Trainer::Trainer(const Policy& policy, const std::vector<Dataset>& data, const R
       workers_(recipe.threads),
       gradient_(policy.layout().size()) {
   std::vector<const Shard*> all;
+  const std::uint32_t each = shard_samples(recipe.window);
   for (std::size_t body = 0; body < policy.bodies().size(); ++body) {
-    const std::uint32_t siblings = (recipe.batch + kShardSamples - 1) / kShardSamples;
+    const std::uint32_t siblings = (recipe.batch + each - 1) / each;
     std::vector<const Shard*> own;
     for (std::uint32_t i = 0; i < siblings; ++i) {
       auto shard = std::make_unique<Shard>();
       shard->body = body;
-      shard->first = i * kShardSamples;
-      shard->count = std::min(kShardSamples, recipe.batch - shard->first);
+      shard->first = i * each;
+      shard->count = std::min(each, recipe.batch - shard->first);
       shard->number = i;
       shard->siblings = siblings;
       shard->gradient.resize(policy.layout().size());
@@ -71,7 +76,8 @@ Trainer::Trainer(const Policy& policy, const std::vector<Dataset>& data, const R
     }
     make_chunks(policy.bodies()[body].own, own);
     all.insert(all.end(), own.begin(), own.end());
-    flops_per_step_ += recipe.batch * policy.flops(policy.bodies()[body], stock_is_frozen);
+    flops_per_step_ +=
+        recipe.batch * policy.flops(policy.bodies()[body], recipe.window, stock_is_frozen);
   }
   if (!stock_is_frozen) make_chunks(policy.stock(), all);
 }
@@ -92,9 +98,10 @@ void Trainer::gather(Shard& shard, const std::vector<std::uint32_t>& rows) {
   shard.inputs.resize(data.inputs.size());
   shard.input_views.resize(data.inputs.size());
   const auto take = [&](const std::vector<float>& from, std::size_t size, std::vector<float>& to) {
-    to.resize(rows.size() * size);
+    const std::size_t window = data.window * size;
+    to.resize(rows.size() * window);
     for (std::size_t i = 0; i < rows.size(); ++i)
-      std::copy_n(from.data() + rows[i] * size, size, to.data() + i * size);
+      std::copy_n(from.data() + rows[i] * size, window, to.data() + i * window);
   };
   for (std::size_t i = 0; i < data.inputs.size(); ++i) {
     take(data.inputs[i].values, data.inputs[i].size, shard.inputs[i]);
@@ -113,14 +120,15 @@ void Trainer::train(Shard& shard, const TrainingState& state) {
         chance({recipe_.seed, number_of(data.embodiment), state.step, shard.first + i}),
         data.training.size())];
   gather(shard, shard.rows);
-  policy_.forward(state.weights.data(), body, shard.count, shard.input_views, shard.trace);
-  const double outputs = static_cast<double>(data.outputs());
+  const Batch batch(shard.count, recipe_.window);
+  policy_.forward(state.weights.data(), body, batch, shard.input_views, shard.trace);
+  const double outputs = static_cast<double>(data.outputs()) * recipe_.window;
   const double samples = static_cast<double>(data_.size()) * recipe_.batch;
   shard.loss = smooth_l1(shard.targets.size(), shard.trace.head.out.data(), shard.targets.data(),
                          static_cast<float>(recipe_.beta),
                          static_cast<float>(1 / (samples * outputs)), shard.dout.data()) /
                outputs;
-  policy_.backward(state.weights.data(), shard.gradient.data(), stock_is_frozen_, body, shard.count,
+  policy_.backward(state.weights.data(), shard.gradient.data(), stock_is_frozen_, body, batch,
                    shard.input_views, shard.trace, shard.dout.data());
 }
 
@@ -150,18 +158,18 @@ double Trainer::step(TrainingState& state) {
 // Every siblings-th group of held-out rows.
 void Trainer::validate(Shard& shard, const TrainingState& state) {
   const auto& held = data_[shard.body].validation;
+  const std::size_t each = shard_samples(recipe_.window);
   shard.loss = 0;
-  for (std::size_t at = shard.number * kShardSamples; at < held.size();
-       at += shard.siblings * kShardSamples) {
-    const std::size_t end = std::min<std::size_t>(at + kShardSamples, held.size());
+  for (std::size_t at = shard.number * each; at < held.size(); at += shard.siblings * each) {
+    const std::size_t end = std::min<std::size_t>(at + each, held.size());
     shard.rows.assign(held.begin() + static_cast<std::ptrdiff_t>(at),
                       held.begin() + static_cast<std::ptrdiff_t>(end));
     gather(shard, shard.rows);
-    policy_.forward(state.weights.data(), policy_.bodies()[shard.body], shard.rows.size(),
-                    shard.input_views, shard.trace);
+    policy_.forward(state.weights.data(), policy_.bodies()[shard.body],
+                    Batch(shard.rows.size(), recipe_.window), shard.input_views, shard.trace);
     shard.loss += smooth_l1(shard.targets.size(), shard.trace.head.out.data(), shard.targets.data(),
                             static_cast<float>(recipe_.beta), 0.0F, shard.dout.data()) /
-                  static_cast<double>(data_[shard.body].outputs());
+                  (static_cast<double>(data_[shard.body].outputs()) * recipe_.window);
   }
 }
 

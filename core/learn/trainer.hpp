@@ -33,7 +33,7 @@ struct Progress {
 };
 
 /// Trains one policy on one dataset per body. Numbers do not depend on the count of threads: each
-/// step is cut into shards of at most 32 samples, whose gradients are added in a fixed order.
+/// step is cut into shards of a few samples, whose gradients are added in a fixed order.
 class Trainer {
  public:
   /// Borrows policy and data. data[i] belongs to policy.bodies()[i], inputs in the order of its

@@ -25,6 +25,16 @@ Result<void> check_recipe(const Recipe& recipe) {
   if (recipe.heads == 0 || recipe.width == 0 || recipe.width % recipe.heads != 0)
     return bad("width", recipe.width,
                fmt::format("a multiple of the {} heads", recipe.heads).c_str());
+  if (auto can = Policy::can_train(recipe.architecture); !can) return can;
+  const bool remembers = recipe.architecture == "streaming";
+  if (remembers && recipe.width / recipe.heads % 2 != 0)
+    return bad("width / heads", recipe.width / recipe.heads,
+               "an even number: rotary positions turn pairs");
+  if (remembers && recipe.window < 2)
+    return bad("window", recipe.window,
+               "at least 2 ticks: from single ones a streaming trunk learns no memory");
+  if (!remembers && recipe.window != 1)
+    return bad("window", recipe.window, "1: an hpt trunk sees one tick, 'streaming' remembers");
   for (const auto& widths : {recipe.stem_widths, recipe.head_widths})
     for (const std::uint32_t width : widths)
       if (width == 0 || width > 65536) return bad("a layer's width", width, "1 to 65536");
@@ -102,6 +112,7 @@ Result<TrainingState> train(const TrainingRun& run, std::vector<float> weights, 
 std::string describe(const char* what, const TrainingRun& run, const TrainingReport& report) {
   std::string text = fmt::format("{} seed {}, {} steps of {} x {}", what, run.recipe.seed,
                                  run.recipe.steps, run.data.size(), run.recipe.batch);
+  if (run.recipe.window > 1) text += fmt::format(" windows of {} ticks", run.recipe.window);
   std::uint64_t episodes = 0;
   for (const Dataset& data : run.data) episodes += data.episodes;
   text += fmt::format(", {} episodes", episodes);

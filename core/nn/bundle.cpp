@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
 #include <nlohmann/json.hpp>
 
@@ -248,6 +249,16 @@ Result<void> check_fits(const Bundle& bundle, const Stock& stock) {
   if (spec.width != stock.shape().width)
     return differ(
         fmt::format("its tokens are {} wide, the trunk's {}", spec.width, stock.shape().width));
+  // A trunk that counts time steps would take what is longer for several.
+  const auto& hyper_parameters = stock.shape().hyper_parameters;
+  if (const auto step = hyper_parameters.find("tokens_per_step"); step != hyper_parameters.end()) {
+    std::uint32_t most = 0;
+    const std::string& text = step->second;
+    const auto read = std::from_chars(text.data(), text.data() + text.size(), most);
+    if (read.ec == std::errc() && spec.tokens() > most)
+      return differ(fmt::format("its layout has {} tokens, a time step of the trunk at most {}",
+                                spec.tokens(), most));
+  }
   std::vector<std::string> sensors;
   for (const SharedStem& stem : stock.shared_stems()) sensors.push_back(stem.sensor);
   for (const LayoutEntry& entry : spec.layout) {

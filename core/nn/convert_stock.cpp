@@ -16,10 +16,21 @@
 namespace cambium::nn {
 namespace {
 
-// Of the architecture 'hpt', the only one that a model here reads.
+// Of 'hpt', 'streaming', 'infini', 'retnet' and 'mamba'.
 bool is_product(std::string_view name) {
-  constexpr std::string_view kProducts[] = {".attn.in_proj_weight", ".attn.out_proj.weight",
-                                            ".mlp.fc1.weight", ".mlp.fc2.weight"};
+  constexpr std::string_view kProducts[] = {
+      ".attn.in_proj_weight", ".attn.out_proj.weight", ".mlp.fc1.weight", ".mlp.fc2.weight",
+      // LLaMA's blocks
+      ".mlp.gate_proj.weight", ".mlp.up_proj.weight", ".mlp.down_proj.weight",
+      ".self_attn.q_proj.weight", ".self_attn.k_proj.weight", ".self_attn.v_proj.weight",
+      ".self_attn.o_proj.weight", ".self_attn.proj_q.weight", ".self_attn.proj_k.weight",
+      ".self_attn.proj_v.weight", ".self_attn.proj_out.weight",
+      // retention
+      ".retention.q_proj.weight", ".retention.k_proj.weight", ".retention.v_proj.weight",
+      ".retention.g_proj.weight", ".retention.out_proj.weight", ".ffn.fc1.weight",
+      ".ffn.gate.weight", ".ffn.fc2.weight",
+      // selective state spaces
+      ".mixer.in_proj.weight", ".mixer.x_proj.weight", ".mixer.out_proj.weight"};
   return name.starts_with(kTrunkPrefix) &&
          std::ranges::any_of(kProducts, [&](std::string_view end) { return name.ends_with(end); });
 }

@@ -151,6 +151,11 @@ struct Kernels {
   void (*retention)(const RetentionArgs&) noexcept;
   void (*causal_conv)(const CausalConvArgs&) noexcept;
   void (*selective_scan)(const SelectiveScanArgs&) noexcept;
+  /// Attention without bias_key in which row r sees only the first visible[r] keys, visible[r] <=
+  /// keys; one that sees none becomes zeros.
+  void (*prefix_attention)(const AttentionArgs&, const std::uint32_t* visible) noexcept;
+  /// x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))): "gelu_new"
+  void (*gelu_tanh)(float* x, std::size_t n) noexcept;
 };
 
 /// The fastest set that this processor runs. [any, rt]

@@ -96,6 +96,7 @@ void softmax_row(float* x, Size n) noexcept {
 
 #include "core/nn/kernels_attention.hpp"
 #include "core/nn/kernels_cached_attention.hpp"
+#include "core/nn/kernels_prefix_attention.hpp"
 #include "core/nn/kernels_state.hpp"
 
 void layer_norm(const float* x, Size rows, Size width, const float* weight, const float* bias,
@@ -168,6 +169,15 @@ void gelu(float* x, Size n) noexcept {
 void gelu_times(const float* x, Size n, float* y) noexcept {
 #pragma omp simd
   for (Size i = 0; i < n; ++i) y[i] *= gelu_of(x[i]);
+}
+
+// 1 + tanh(u) is 2 / (1 + e^-2u).
+void gelu_tanh(float* x, Size n) noexcept {
+#pragma omp simd
+  for (Size i = 0; i < n; ++i) {
+    const float u = 0.797884561f * (x[i] + 0.044715f * x[i] * x[i] * x[i]);
+    x[i] = x[i] / (1.0f + exp_of(-2.0f * u));
+  }
 }
 
 // tanh(softplus(x)) is m / (m + 2) with m = e^x (e^x + 2); beyond 20 it is 1 to f32.
@@ -301,7 +311,9 @@ const Kernels kKernels = {CAMBIUM_TEXT(CAMBIUM_ISA),
                           rotate_pairs,
                           retention,
                           causal_conv,
-                          selective_scan};
+                          selective_scan,
+                          prefix_attention,
+                          gelu_tanh};
 #undef CAMBIUM_TEXT
 #undef CAMBIUM_TEXT_
 

@@ -5,9 +5,11 @@
 
 namespace cambium::nn {
 
-/// What decays below this becomes 0: it would else end as a denormal number, which rounding keeps
-/// from ever becoming 0 and which costs a processor a hundred times as much as another.
-inline constexpr float kForgotten = 1e-30f;
+/// Added to what decays, with every token: a number that halves for ever would end as a denormal
+/// one, which rounding keeps from ever becoming 0, and over which a processor takes a hundred times
+/// as long as over another. Costs nothing where a product is added anyway, and is nothing beside
+/// any number that matters.
+inline constexpr float kGrain = 1e-30f;
 
 /// Retention over the rows of one robot: U = gamma U + k^T v, a row's result is q U, head by head.
 /// It is multiplied with s / clamp(s w, least, most), s given and w the sum of |q k gamma^(n - m)|
@@ -57,7 +59,7 @@ constexpr std::size_t scan_tiles(std::size_t channels) noexcept {
 }
 
 /// Selective scan over the rows of one robot, channel by channel: dt = softplus(dt_weight low_dt +
-/// dt_bias), s = exp(dt a) s + dt x B, y = (s C + skip x) SiLU(z). What is "in tiles" has the
+/// dt_bias), s = 2^(dt a) s + dt x B, y = (s C + skip x) SiLU(z). What is "in tiles" has the
 /// channels of a tile last, 0 where there is no channel.
 struct SelectiveScanArgs {
   const float* x = nullptr;  ///< (rows, channels), without gaps
@@ -67,7 +69,7 @@ struct SelectiveScanArgs {
   std::size_t rows = 0, channels = 0, states = 0, rank = 0;
   const float* dt_weight = nullptr;  ///< (tiles, rank, kScanTile)
   const float* dt_bias = nullptr;    ///< (tiles, kScanTile)
-  const float* a = nullptr;          ///< (tiles, states, kScanTile), none above 0
+  const float* a = nullptr;          ///< (tiles, states, kScanTile), none above 0, times log2 e
   const float* skip = nullptr;       ///< (tiles, kScanTile)
   float* state = nullptr;            ///< s: (tiles, states, kScanTile)
   float* y = nullptr;                ///< (rows, channels), without gaps; may be x

@@ -7,6 +7,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "cambium/result.hpp"
@@ -57,6 +58,9 @@ class StoredWeights {
   StoredMatrix matrix(const std::string& name, std::uint64_t rows, std::uint64_t columns);
   /// A copy of a small tensor: F32, BF16 or F16, row-major.
   std::vector<float> take(const std::string& name, std::initializer_list<std::uint64_t> shape);
+
+  /// A tensor of this name, of any dtype and shape, may be there and is not read.
+  void ignore(std::string name) { taken_.push_back(std::move(name)); }
 
   bool ok() const noexcept { return error_.message.empty(); }
   /// What was wrong first, or a tensor that nobody took.

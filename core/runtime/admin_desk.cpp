@@ -54,6 +54,8 @@ AdminCall call_of(const wire::AdminRequest& request) {
           .dry_run = request.dry_run(),
           .no_wait = request.no_wait(),
           .isolate = request.isolate(),
+          .fresh = request.fresh(),
+          .session = text_of(request.session()),
           .stock = text_of(request.stock()),
           .bundles = texts_of(request.bundles()),
           .keep_old_s = request.keep_old_s()};
@@ -232,6 +234,7 @@ AdminAnswer AdminDesk::change(const AdminCall& call) {
                         .shadow = call.shadow,
                         .probation = call.probation,
                         .shadow_bound = call.shadow_bound,
+                        .fresh = call.fresh,
                         .dry_run = call.dry_run,
                         .wait = !call.no_wait};
     if (!call.head.empty()) request.head = call.head;
@@ -252,6 +255,7 @@ AdminAnswer AdminDesk::change(const AdminCall& call) {
   if (call.verb == "add") {
     config::RobotConfig robot;
     robot.name = call.robot;
+    robot.session = call.session;
     robot.embodiment = call.embodiment;
     robot.plugin = call.plugin;
     robot.stem_plugin = call.stem_plugin;
@@ -306,7 +310,8 @@ Result<AdminAnswer> ask_admin(const std::string& endpoint, const AdminCall& call
   const auto verb = text(call.verb), robot = text(call.robot), plugin = text(call.plugin),
              head_plugin = text(call.head_plugin), head = text(call.head),
              bundle = text(call.bundle), stem_plugin = text(call.stem_plugin),
-             embodiment = text(call.embodiment), stock = text(call.stock);
+             embodiment = text(call.embodiment), stock = text(call.stock),
+             session = text(call.session);
   const auto bundles = builder.CreateVectorOfStrings(call.bundles);
   wire::AdminRequestBuilder fields(builder);
   fields.add_protocol(kWireProtocol);
@@ -324,6 +329,8 @@ Result<AdminAnswer> ask_admin(const std::string& endpoint, const AdminCall& call
   fields.add_dry_run(call.dry_run);
   fields.add_no_wait(call.no_wait);
   fields.add_isolate(call.isolate);
+  fields.add_fresh(call.fresh);
+  fields.add_session(session);
   fields.add_stock(stock);
   fields.add_bundles(bundles);
   fields.add_keep_old_s(call.keep_old_s);

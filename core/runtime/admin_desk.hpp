@@ -23,7 +23,8 @@ struct AdminCall {
   std::string robot, embodiment, plugin, stem_plugin, head_plugin, head, bundle;
   std::optional<std::uint32_t> shadow, probation;  ///< [ticks]
   std::optional<double> shadow_bound;
-  bool dry_run = false, no_wait = false, isolate = false;
+  bool dry_run = false, no_wait = false, isolate = false, fresh = false;
+  std::string session;               ///< of add; empty: the robot's name
   std::string stock;                 ///< of trunk-swap, as what follows
   std::vector<std::string> bundles;  ///< "ROBOT=FILE"
   double keep_old_s = 0;

@@ -14,11 +14,11 @@ std::string sentence_of(const SwapReport& report) {
     case SwapStage::refused:
       return fmt::format("{}; generation {} goes on", report.reason, report.generation);
     case SwapStage::rolled_back:
-      return fmt::format("{}; generation {} is the old one again", report.reason,
-                         report.generation);
+      return fmt::format("{}; generation {} is the old one again{}", report.reason,
+                         report.generation, sentence_of_memory(report));
     case SwapStage::rehearsed:
-      return fmt::format("robot '{}': rehearsed, {} would be swapped; nothing has moved",
-                         report.robot, report.kind);
+      return fmt::format("robot '{}': rehearsed, {} would be swapped; nothing has moved{}",
+                         report.robot, report.kind, sentence_of_memory(report));
     default:
       break;
   }
@@ -38,6 +38,7 @@ std::string sentence_of(const SwapReport& report) {
     text += fmt::format("; stood {} of {} ticks on probation{}", report.proved, report.probation,
                         report.proved == report.probation ? "" : ", its policy drove in no more");
   if (!report.state.empty()) text += "; state: " + report.state;
+  text += sentence_of_memory(report);
   return text;
 }
 
@@ -63,6 +64,12 @@ json json_of(const RobotStatus& robot) {
           {"requests", robot.requests},
           {"chunks", robot.chunks},
           {"late_chunks", robot.late_chunks},
+          {"session", robot.session},
+          {"memory", robot.memory},
+          {"memory_steps", robot.memory_steps},
+          {"memory_lost", robot.memory_lost},
+          {"memory_restored", robot.memory_restored},
+          {"trunk_said", robot.trunk_said},
           {"tick_us_p50", robot.tick_us_p50},
           {"tick_us_p99", robot.tick_us_p99},
           {"plugin", robot.plugin},
@@ -87,6 +94,8 @@ json json_of(const SwapReport& report) {
               {"time_s", report.time_s},
               {"warm_up", report.warm_up},
               {"state", report.state},
+              {"memory", report.memory},
+              {"memory_reason", report.memory_reason},
               {"probation", report.probation},
               {"proved", report.proved},
               {"trunk_id_before", report.trunk_id_before},

@@ -13,14 +13,28 @@
 #include "core/base/spsc_ring.hpp"
 #include "core/plugin/embodiment.hpp"
 #include "core/runtime/frame_memory.hpp"
+#include "core/trunk/recall.hpp"
 
 namespace cambium::runtime {
+
+/// What a request is to the memory that the trunk has of its robot.
+enum class MemoryUse : std::uint8_t {
+  step,  ///< it goes on with it
+  peek,  ///< computed from it as it is, leaves no trace
+  none,  ///< has nothing to do with it: computed from an empty one
+};
+struct MemoryStamp {
+  MemoryUse use = MemoryUse::none;
+  std::uint64_t episode = 0;  ///< another than before: it begins anew
+  std::int64_t time_ns = 0;   ///< of the observation; grows from step to step
+};
 
 /// A controller's observation, copied from a verified message; shapes are not checked yet.
 struct ObservationFrame {
   std::uint64_t body = 0, sequence = 0;
   base::Nanoseconds readable = 0;  ///< when the io thread found it: the host's time runs from here
   bool want_chunk = false, episode_start = false;
+  bool same_task = false;  ///< with episode_start: what the trunk remembers goes on
   std::uint32_t reading_count = 0;
   std::array<std::uint32_t, plugin::kMaxSensors> sizes{};
   std::unique_ptr<float[]> values;  ///< readings that came as numbers, one after the other
@@ -38,6 +52,8 @@ struct FeaturesFrame {
   Code code = Code::ok;
   std::uint32_t count = 0, width = 0;
   float compute_us = 0;
+  trunk::Recall recall = trunk::Recall::none;
+  std::uint64_t steps = 0;
   std::unique_ptr<float[]> values;  ///< (count, width)
 };
 
@@ -54,11 +70,12 @@ struct OutFrame {
   std::uint32_t chunk_index = 0;
   std::uint32_t rows = 0, columns = 0;
   float compute_us = 0;
-  std::uint64_t request = 0;  ///< tokens only, as the three below
+  std::uint64_t request = 0;  ///< tokens only, as the four below
   std::uint32_t deadline_us = 0;
   std::uint8_t pooling = 0;  ///< wire::Pooling
   std::uint32_t pooled = 1;
   base::Digest trunk{};
+  MemoryStamp memory;
   std::array<char, 256> text{};     ///< notice only
   std::unique_ptr<float[]> values;  ///< (rows, columns)
 };

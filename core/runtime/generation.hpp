@@ -37,6 +37,7 @@ struct Generation {
   /// Somebody asked for this generation, and so has looked: a stop by the gate ends with it. What
   /// comes by itself (a restart, the way back from a probation) leaves a stopped robot stopped.
   bool asked_for = true;
+  bool fresh_memory = false;             ///< the trunk is to forget the robot when this takes over
   bool own_chunk = false;                ///< it has made one itself, not only taken one over
   base::Nanoseconds chunk_observed = 0;  ///< when the observation of the chunk in hand came
   std::uint64_t last_request_tick = 0;   ///< 0: none since the start

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <random>
 #include <thread>
 #include <utility>
 
@@ -20,9 +21,15 @@ constexpr int kPriority = 55;
 constexpr base::Nanoseconds kTrunkTimeout = base::kSecond;
 constexpr std::size_t kTrunkMessage = 64 * 1024;  // who it is, and what it has loaded
 
+std::uint64_t any_number() {
+  std::random_device random;
+  return std::uint64_t{random()} << 32 | random();
+}
+
 }  // namespace
 
-Host::Host(config::Config config, Log log) : config_(std::move(config)), log_(std::move(log)) {}
+Host::Host(config::Config config, Log log)
+    : config_(std::move(config)), log_(std::move(log)), owner_(any_number()) {}
 
 void Host::log(const std::string& text) {
   const std::lock_guard lock(logging_);
@@ -74,13 +81,14 @@ Result<std::unique_ptr<Host>> Host::start(config::Config config, Log log,
                        {.control = settings.host.control,
                         .trunk = settings.trunk.endpoint,
                         .max_message_bytes = std::size_t{settings.host.max_message_kb} * 1024,
+                        .owner = self->owner_,
                         .shared_memory = settings.host.shared_memory},
                        [self] { return self->prepare_thread("cambium-io", kPriority); });
   }).join();
   if (!io) return io.error();
   host->io_ = std::move(*io);
   host->preparer_.emplace(
-      settings, host->set_up_context_,
+      settings, host->set_up_context_, host->owner_,
       program.empty() ? std::filesystem::read_symlink("/proc/self/exe") : std::move(program),
       [self] { return self->io_->trunk_alive(); }, [self] { return self->ending_.load(); });
   for (std::uint32_t i = 0; i < settings.host.workers; ++i)
@@ -91,6 +99,7 @@ Result<std::unique_ptr<Host>> Host::start(config::Config config, Log log,
   host->trunk_keeper_ = std::make_unique<TrunkKeeper>(
       std::move(*link),
       TrunkKeeper::Means{.needs = [self] { return self->trunk_needs(); },
+                         .listen = [self] { self->listen_to_trunk(); },
                          .log = [self](const std::string& text) { self->log(text); }});
   for (const auto& robot : settings.robots) {
     if (auto added = host->add(robot); !added) return added.error();
@@ -168,6 +177,20 @@ Result<void> Host::add(const config::RobotConfig& robot) {
   }
   if (find(robot.name))
     return Error{Code::bad_argument, "there is a robot '" + robot.name + "' already; use swap"};
+  const std::string& session = config::session_of(robot);
+  if (!config::is_session_name(session)) {
+    return Error{Code::bad_argument,
+                 "'" + session + "' is no name for a session, expected 1 to 64 " +
+                     "letters, digits, '_', '-' or '.', not beginning with '.'"};
+  }
+  for (const auto& slot : slots()) {
+    const std::lock_guard table(slot->table);
+    if (config::session_of(slot->now.config) == session) {
+      return Error{Code::bad_argument, "the session '" + session + "' is already that of robot '" +
+                                           slot->robot->name() +
+                                           "'; two robots cannot share one memory"};
+    }
+  }
   std::uint32_t id = 0;
   while (slots_.count(id) != 0) ++id;
   if (id >= IoLoop::kMaxRobots) return Error{Code::limit, "a host has at most 64 robots"};
@@ -175,8 +198,11 @@ Result<void> Host::add(const config::RobotConfig& robot) {
   auto claim = claim_robot(config_, robot.name);
   if (!claim) return claim.error();
   auto slot = std::make_shared<RobotSlot>(std::move(*claim));
-  slot->robot = std::make_unique<Robot>(
-      id, robot.name, config_.host.max_message_kb * 1024 / sizeof(float), io_->waker());
+  // Whoever had the name before in this host was another robot, or is started anew on purpose.
+  const auto removed = episodes_.find(session);
+  slot->robot =
+      std::make_unique<Robot>(id, robot.name, config_.host.max_message_kb * 1024 / sizeof(float),
+                              io_->waker(), removed == episodes_.end() ? 0 : removed->second + 1);
   if (workers_.empty()) slot->own_worker = make_worker("cambium-bot" + std::to_string(id));
   slot->worker =
       slot->own_worker
@@ -204,6 +230,7 @@ Result<void> Host::remove(const std::string& robot) {
   slot.claim.reset();  // the slot itself may live a little longer, in somebody's hands
   io_->remove_route(slot.robot->id());
   slot.worker->drop(*slot.robot);
+  episodes_[config::session_of(slot.now.config)] = slot.robot->counters().memory.episode;
   log("robot '" + robot + "': removed");
   held->second.unlock();
   const std::lock_guard lock(table_);
@@ -247,14 +274,15 @@ void Host::log_swap(const SwapReport& report) {
       return log(
           fmt::format("swap refused, generation {} goes on: {}", report.generation, report.reason));
     case SwapStage::rolled_back:
-      return log(
-          fmt::format("{}; generation {} is the old one again", report.reason, report.generation));
+      return log(fmt::format("{}; generation {} is the old one again{}", report.reason,
+                             report.generation, sentence_of_memory(report)));
     case SwapStage::rehearsed:
       return log(fmt::format("robot '{}': {} swap rehearsed, nothing has moved", report.robot,
                              report.kind));
     default:
-      return log(fmt::format("robot '{}': {} swapped, generation {}, warmed up on {}{}",
+      return log(fmt::format("robot '{}': {} swapped, generation {}, warmed up on {}{}{}",
                              report.robot, report.kind, report.generation, report.warm_up,
+                             sentence_of_memory(report),
                              report.reason.empty() ? "" : "; " + report.reason));
   }
 }

@@ -18,6 +18,7 @@
 #include "core/plugin/embodiment.hpp"
 #include "core/runtime/io_loop.hpp"
 #include "core/runtime/keeper.hpp"
+#include "core/runtime/memory_news.hpp"
 #include "core/runtime/robot.hpp"
 #include "core/runtime/swap.hpp"
 #include "core/runtime/trunk_keeper.hpp"
@@ -38,6 +39,10 @@ struct RobotStatus {
   bool isolated = false;        ///< stems and head run in a process of their own
   std::uint64_t shared_kb = 0;  ///< of memory in which the controller leaves large readings
   std::string swapping;         ///< stage of the swap under way; empty: none
+  std::string session;          ///< the trunk remembers it by this name
+  std::string memory;           ///< of the last answer: "none", "kept", "began", "restored"
+  std::uint64_t memory_steps = 0, memory_lost = 0, memory_restored = 0;  ///< see MemoryCounters
+  std::string trunk_said;  ///< why the trunk refuses its requests; empty: it does not
 };
 
 /// Threads    All public calls may come from any thread but a robot's. Swaps of one robot come one
@@ -98,6 +103,7 @@ class Host {
   Swap::Means means();
   std::shared_ptr<const nn::Stock> stock() const;
   std::vector<TrunkNeed> trunk_needs();
+  void listen_to_trunk();
   SwapReport restart(const std::string& robot, const std::string& obituary);
   std::vector<std::shared_ptr<RobotSlot>> slots() const;
 
@@ -121,6 +127,10 @@ class Host {
   std::map<base::Digest, Kept> kept_;  // trunks needed beside those of robots; guarded by table_
   std::atomic<bool> ending_{false};
   std::once_flag realtime_said_;
+  const std::uint64_t owner_;  // of memories in the trunk; the next host that starts has another
+  std::map<std::string, std::uint64_t>
+      episodes_;  // of robots that were removed; guarded by adding_
+  MemoryNews news_{[this](const std::string& text) { log(text); }};
   // Last: they use all of the above.
   std::unique_ptr<TrunkKeeper> trunk_keeper_;
   std::unique_ptr<Keeper> keeper_;

@@ -2,6 +2,23 @@
 #include "core/runtime/host.hpp"
 
 namespace cambium::runtime {
+namespace {
+
+const char* word_of(trunk::Recall recall) {
+  switch (recall) {
+    case trunk::Recall::kept:
+      return "kept";
+    case trunk::Recall::began:
+      return "began";
+    case trunk::Recall::restored:
+      return "restored";
+    case trunk::Recall::none:
+      break;
+  }
+  return "none";  // also whatever a later trunk may say
+}
+
+}  // namespace
 
 std::vector<RobotStatus> Host::status() const {
   const base::Nanoseconds now = base::monotonic_ns();
@@ -23,6 +40,8 @@ std::vector<RobotStatus> Host::status() const {
       one.dof = static_cast<std::uint32_t>(parts.body.dof());
       one.isolated = parts.config.isolation.enabled;
       one.swapping = is_end(slot->stage) ? "" : to_string(slot->stage);
+      one.session = config::session_of(parts.config);
+      one.trunk_said = slot->trunk_said;
       silent_after = parts.config.observation_timeout.count() * base::kMillisecond;
     }
     one.generation = counters.generation.load(std::memory_order_relaxed);
@@ -39,6 +58,10 @@ std::vector<RobotStatus> Host::status() const {
     one.requests = counters.requests.load(std::memory_order_relaxed);
     one.chunks = counters.chunks.load(std::memory_order_relaxed);
     one.late_chunks = counters.late_chunks.load(std::memory_order_relaxed);
+    one.memory = word_of(counters.memory.recall.load(std::memory_order_relaxed));
+    one.memory_steps = counters.memory.steps.load(std::memory_order_relaxed);
+    one.memory_lost = counters.memory.lost.load(std::memory_order_relaxed);
+    one.memory_restored = counters.memory.restored.load(std::memory_order_relaxed);
     one.tick_us_p50 = counters.tick_latency.quantile_us(0.5);
     one.tick_us_p99 = counters.tick_latency.quantile_us(0.99);
     const auto heard = counters.last_heard.load(std::memory_order_relaxed);

@@ -28,6 +28,11 @@ std::vector<TrunkNeed> Host::trunk_needs() {
   return list;
 }
 
+// On the thread of the trunk's keeper.
+void Host::listen_to_trunk() {
+  news_.look(slots(), io_->notices(), base::monotonic_ns());
+}
+
 TrunkSwapReport Host::swap_trunk(const TrunkSwapRequest& request) {
   const auto refuse = [this](Code code, std::string reason) {
     const std::string id = trunk_id();

@@ -60,6 +60,8 @@ Inference::Step Inference::encoded(const Outcome& outcome, OutFrame& out) noexce
   out.pooled = shape.features;
   out.trunk = shape.trunk;
   out.request = request_.id;
+  out.sequence = request_.sequence;
+  out.memory = request_.memory;
   stage_ = Stage::trunk;
   return Step::send;
 }

@@ -35,6 +35,7 @@ class Inference {
     bool lockstep = false;           ///< the controller waits for the chunk
     base::Nanoseconds sent = 0;      ///< when it began
     base::Nanoseconds readable = 0;  ///< when its observation came
+    MemoryStamp memory;
   };
 
   struct Failure {

@@ -218,6 +218,7 @@ class IoLoop::Loop {
     frame->readable = now;
     frame->want_chunk = message.want() == wire::Want::chunk;
     frame->episode_start = message.episode_start();
+    frame->same_task = message.same_task();
     const bool lockstep = frame->want_chunk;
     if (lockstep) slot.lockstep_due = true;
     robot.mailbox().observations.publish();
@@ -338,7 +339,7 @@ class IoLoop::Loop {
   }
 
   void send(Slot& slot, Robot& robot, const OutFrame& frame) {
-    if (frame.kind == OutFrame::Kind::tokens) return send_tokens(robot, frame);
+    if (frame.kind == OutFrame::Kind::tokens) return send_tokens(*slot.route, frame);
     if (!slot.has_peer) return;
     builder_.Clear();
     const std::size_t size = std::size_t{frame.rows} * frame.columns;
@@ -381,19 +382,25 @@ class IoLoop::Loop {
     }
   }
 
-  void send_tokens(const Robot& robot, const OutFrame& frame) {
+  void send_tokens(const Route& route, const OutFrame& frame) {
+    const bool remembered = frame.memory.use != MemoryUse::none;
     // Not sent: the robot's own time-out repeats it; meanwhile it plays its chunk, then holds.
     [[maybe_unused]] const Status sent =
         link_.send({.request = frame.request,
                     .generation = frame.generation,
-                    .robot_id = robot.id(),
+                    .robot_id = route.actor->id(),
                     .trunk = frame.trunk,
                     .deadline_us = frame.deadline_us,
                     .pooling = frame.pooling,
                     .pooled = frame.pooled,
                     .count = frame.rows,
                     .width = frame.columns,
-                    .values = {frame.values.get(), std::size_t{frame.rows} * frame.columns}});
+                    .values = {frame.values.get(), std::size_t{frame.rows} * frame.columns},
+                    .session = remembered ? std::string_view(route.session) : "",
+                    .owner = owner_.options_.owner,
+                    .episode = frame.memory.episode,
+                    .time_ns = frame.memory.time_ns,
+                    .peek = frame.memory.use == MemoryUse::peek});
   }
 
   // ---- trunk -> robots
@@ -415,10 +422,18 @@ class IoLoop::Loop {
       frame->count = reply.count;
       frame->width = reply.width;
       frame->compute_us = reply.compute_us;
+      frame->recall = reply.recall;
+      frame->steps = reply.steps;
       std::copy(reply.values.begin(), reply.values.end(), frame->values.get());
       slot.answer_due = std::exchange(slot.lockstep_due, false);
       mailbox.features.publish();
       route.worker->wake();
+    }
+    while (const auto notice = link_.notice()) {
+      if (auto* slot = owner_.notices_.loan()) {
+        *slot = *notice;
+        owner_.notices_.publish();
+      }
     }
     owner_.trunk_alive_.store(link_.alive(now), std::memory_order_relaxed);
   }

@@ -15,10 +15,7 @@
 #include "core/base/spsc_ring.hpp"
 #include "core/base/waker.hpp"
 #include "core/transport/socket.hpp"
-
-namespace cambium::trunk {
-class TrunkLink;
-}
+#include "core/trunk/link.hpp"
 
 namespace cambium::runtime {
 
@@ -29,12 +26,15 @@ struct IoOptions {
   std::string control;  ///< endpoint for controllers
   std::string trunk;    ///< endpoint of the trunk process
   std::size_t max_message_bytes = 256 * 1024;
+  std::uint64_t owner =
+      0;  ///< of the robots' memories in the trunk: a number that no other host has
   bool shared_memory = true;  ///< large readings may come through a controller's memory
 };
 
 /// A robot as the io thread knows it.
 struct Route {
   std::string robot, embodiment;
+  std::string session;     ///< the trunk remembers the robot by this name
   std::uint64_t body = 0;  ///< as in Welcome
   Robot* actor = nullptr;
   Worker* worker = nullptr;
@@ -65,6 +65,9 @@ class IoLoop {
   base::Waker& waker() noexcept { return waker_; }
   const std::string& control_endpoint() const noexcept { return endpoint_; }
   const IoOptions& options() const noexcept { return options_; }
+  /// What the trunk has said to the robots, oldest first; what nobody takes in time is dropped. One
+  /// thread. [consumer, rt]
+  base::SpscRing<trunk::TrunkNotice>& notices() noexcept { return notices_; }
   /// The trunk spoke within the last second. [any]
   bool trunk_alive() const noexcept { return trunk_alive_.load(std::memory_order_relaxed); }
 
@@ -86,6 +89,7 @@ class IoLoop {
   std::atomic<bool> done_{false};
   Route* replaced_ = nullptr;
   std::atomic<bool> trunk_alive_{false};
+  base::SpscRing<trunk::TrunkNotice> notices_{64};
   std::string endpoint_;
   std::thread thread_;
 };

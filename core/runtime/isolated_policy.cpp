@@ -6,6 +6,7 @@ IsolatedPolicy::IsolatedPolicy(std::shared_ptr<PolicyProcess> process)
     : process_(std::move(process)), channel_(*process_->channel()) {
   shape_ = process_->report().shape;
   head_name_ = process_->report().head_name;
+  token_layout_ = process_->report().token_layout;
 }
 
 Outcome IsolatedPolicy::encode(const ObservationWindow& window, std::span<float>) noexcept {

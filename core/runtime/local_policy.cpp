@@ -4,6 +4,8 @@
 #include <cmath>
 #include <cstring>
 
+#include "core/runtime/token_layout.hpp"
+
 namespace cambium::runtime {
 namespace {
 
@@ -64,6 +66,7 @@ Result<std::unique_ptr<Policy>> LocalPolicy::make(const PolicyParts& parts) {
       .pooling = static_cast<std::uint8_t>(spec.pooling),
       .trunk = base::from_hex(spec.trunk_id),
   };
+  policy->token_layout_ = runtime::token_layout(spec);
   if (auto added = policy->add_head(parts); !added) return added.error();
   return std::unique_ptr<Policy>(std::move(policy));
 }

@@ -45,6 +45,8 @@ class Policy {
 
   const PolicyShape& shape() const noexcept { return shape_; }
   const std::string& head_name() const noexcept { return head_name_; }
+  /// As token_layout.hpp says.
+  const std::string& token_layout() const noexcept { return token_layout_; }
 
   /// window  [SI]  all sensors of the embodiment, at least one step
   /// out     [1]   (tokens, width)
@@ -75,7 +77,7 @@ class Policy {
   Policy() = default;
 
   PolicyShape shape_;
-  std::string head_name_;
+  std::string head_name_, token_layout_;
 };
 
 }  // namespace cambium::runtime

@@ -169,6 +169,7 @@ Result<Loaded> load(const PolicySource& source) {
   report.bundle_sha256 = sha_of_file(source.bundle);
   report.shape = loaded.policy->shape();
   report.head_name = loaded.policy->head_name();
+  report.token_layout = loaded.policy->token_layout();
   report.state = loaded.policy->state();
   return loaded;
 }

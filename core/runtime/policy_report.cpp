@@ -13,7 +13,7 @@ namespace {
 using nlohmann::json;
 
 constexpr std::size_t kMaxText = 4096;
-constexpr std::size_t kMaxError = 65536;
+constexpr std::size_t kMaxError = 65536, kMaxLayout = 65536;
 constexpr std::size_t kMaxOwner = 63;
 constexpr std::size_t kMaxComplaint = 512;  // the JSON library quotes what it cannot read, in full
 
@@ -231,6 +231,7 @@ Result<PolicyReport> read(const json& object) {
   if (!report.has_policy) return report;
   report.bundle_sha256 = in.text("bundle_sha256", 64);
   report.head_name = in.text("head");
+  report.token_layout = in.text("layout", kMaxLayout);
   report.shape = read_shape(Members(in.at("shape"), "the policy's shape"));
   report.state = read_state(in);
   if (report.shape.dof != report.body.dof()) {
@@ -252,6 +253,7 @@ std::string to_line(const PolicyReport& report) {
   if (report.has_policy) {
     object["bundle_sha256"] = report.bundle_sha256;
     object["head"] = report.head_name;
+    object["layout"] = report.token_layout;
     object["shape"] = json_of(report.shape);
     object["state"] = json::array();
     for (const auto& part : report.state)

@@ -25,7 +25,7 @@ struct PolicyReport {
   bool has_policy = false;  ///< false: no bundle, and nothing below
   std::string bundle_sha256;
   PolicyShape shape;
-  std::string head_name;
+  std::string head_name, token_layout;
   PolicyState state;  ///< parts with owner and buffer, no bytes yet
 };
 

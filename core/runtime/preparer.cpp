@@ -16,7 +16,6 @@
 #include "core/runtime/isolated_policy.hpp"
 #include "core/runtime/local_policy.hpp"
 #include "core/runtime/worker.hpp"
-#include "core/trunk/link.hpp"
 
 namespace cambium::runtime {
 namespace {
@@ -94,7 +93,7 @@ struct Preparer::Made {
 };
 
 Result<Prepared> Preparer::prepare(const config::RobotConfig& wanted, Worker& worker, Robot& robot,
-                                   const Ground& ground) const {
+                                   const Ground& ground, const Installed* now) const {
   const auto refuse = [&](const Error& error) {
     return Error{error.code, "robot '" + wanted.name + "': " + error.message};
   };
@@ -106,7 +105,9 @@ Result<Prepared> Preparer::prepare(const config::RobotConfig& wanted, Worker& wo
   made->parts.stock = ground.stock;
   auto generation = make_generation(wanted, *made);
   if (!generation) return refuse(generation.error());
-  auto warm = warm_up(**generation, made->parts.body, worker, robot, ground);
+  if (now != nullptr && plugin::same_body(now->body, made->parts.body))
+    (*generation)->body = robot.generation()->body;
+  auto warm = warm_up(**generation, made->parts, worker, robot, ground);
   if (!warm) return refuse(warm.error());
   return Prepared{.parts = std::move(made->parts),
                   .generation = std::move(*generation),
@@ -254,17 +255,17 @@ Result<std::unique_ptr<Generation>> Preparer::make_generation(const config::Robo
 
 // Runs the new generation once on what the robot really saw last, through the real trunk if it is
 // there: code that was never run is not let near the robot, and caches are warm at the commit.
-Result<std::string> Preparer::warm_up(Generation& next, const plugin::Embodiment& body,
-                                      Worker& worker, Robot& robot, const Ground& ground) const {
+Result<std::string> Preparer::warm_up(Generation& next, const Installed& parts, Worker& worker,
+                                      Robot& robot, const Ground& ground) const {
   Policy* const policy = next.inference.policy();
   if (policy == nullptr) return std::string("no bundle: the robot holds");
   const auto& shape = policy->shape();
-  ObservationWindow window(body.sensor_sizes(), shape.observation_horizon);
+  ObservationWindow window(parts.body.sensor_sizes(), shape.observation_horizon);
   worker.copy_window(robot, window);
   std::string seen = "the last real observation";
   if (window.steps() == 0) {
     seen = "the home pose";
-    window.push(home_observation(body, next.position_sensor).data());
+    window.push(home_observation(parts.body, next.position_sensor).data());
   }
   std::vector<float> tokens(std::size_t{shape.tokens} * shape.width),
       features(std::size_t{shape.features} * shape.width),
@@ -275,7 +276,25 @@ Result<std::string> Preparer::warm_up(Generation& next, const plugin::Embodiment
     return Error{encoded.code(), "warm-up: stem " + std::to_string(encoded.detail()) +
                                      " failed on " + seen + ": " + to_string(encoded.code())};
   }
-  const auto with = ask_trunk(shape, tokens, features, ground);
+  trunk::TokensRequest request{.request = 1,
+                               .robot_id = robot.id(),
+                               .trunk = shape.trunk,
+                               .pooling = shape.pooling,
+                               .pooled = shape.features,
+                               .count = shape.tokens,
+                               .width = shape.width,
+                               .values = tokens,
+                               .session = {}};
+  // The memory with which it will go on is looked at, and left as it is.
+  const Generation* acting = robot.generation();
+  if (acting != nullptr && fate_of_memory(*acting, next) == MemoryFate::kept) {
+    request.session = config::session_of(parts.config);
+    request.owner = owner_;
+    request.episode = robot.counters().memory.episode.load(std::memory_order_relaxed);
+    request.time_ns = base::monotonic_ns();
+    request.peek = true;
+  }
+  const auto with = ask_trunk(request, features, ground);
   if (!with) return with.error();
   const Status decoded =
       finish(*policy, policy->decode({features.data(), shape.features, shape.width}, chunk), chunk);
@@ -289,21 +308,11 @@ Result<std::string> Preparer::warm_up(Generation& next, const plugin::Embodiment
 }
 
 // Fills the features; says with what.
-Result<std::string> Preparer::ask_trunk(const PolicyShape& shape, std::span<const float> tokens,
+Result<std::string> Preparer::ask_trunk(const trunk::TokensRequest& request,
                                         std::span<float> features, const Ground& ground) const {
   const auto ask = [&] {
-    return trunk::ask_once(context_, config_.trunk.endpoint,
-                           {.request = 1,
-                            .generation = 0,
-                            .robot_id = 0,
-                            .trunk = shape.trunk,
-                            .deadline_us = 0,
-                            .pooling = shape.pooling,
-                            .pooled = shape.features,
-                            .count = shape.tokens,
-                            .width = shape.width,
-                            .values = tokens},
-                           features, trunk_alive_() ? kTrunkTimeout : 0);
+    return trunk::ask_once(context_, config_.trunk.endpoint, request, features,
+                           trunk_alive_() ? kTrunkTimeout : 0);
   };
   const std::string other =
       "warm-up: the running trunk is not the one that the bundle was made for";
@@ -313,7 +322,7 @@ Result<std::string> Preparer::ask_trunk(const PolicyShape& shape, std::span<cons
     // anew since, or other hosts have gone over to another one.
     const auto loaded =
         trunk::load_stock(context_, config_.trunk.endpoint, ground.stock->file().path(),
-                          &shape.trunk, kLoadTimeout, give_up_);
+                          &request.trunk, kLoadTimeout, give_up_);
     if (!loaded)
       return Error{Code::incompatible, other + ", and does not load it: " + loaded.error().message};
     answer = ask();

@@ -2,6 +2,7 @@
 // checks, creates, warms up. Whatever fails, nothing has moved.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <memory>
@@ -15,6 +16,7 @@
 #include "core/runtime/installed.hpp"
 #include "core/runtime/policy.hpp"
 #include "core/transport/socket.hpp"
+#include "core/trunk/link.hpp"
 
 namespace cambium::runtime {
 
@@ -30,21 +32,24 @@ struct Ground {
 /// Threads    prepare() may run on several set-up threads at once.
 class Preparer {
  public:
-  /// Borrows the first two. program: the `cambium` that runs isolated robots. trunk_alive: whether
-  /// to ask it. give_up: the host ends. [setup]
-  Preparer(const config::Config& config, transport::Context& context, std::filesystem::path program,
-           std::function<bool()> trunk_alive, std::function<bool()> give_up)
+  /// Borrows the first two. owner: as in IoOptions. program: the `cambium` that runs isolated
+  /// robots. trunk_alive: whether to ask it. give_up: the host ends. [setup]
+  Preparer(const config::Config& config, transport::Context& context, std::uint64_t owner,
+           std::filesystem::path program, std::function<bool()> trunk_alive,
+           std::function<bool()> give_up)
       : config_(config),
         context_(context),
+        owner_(owner),
         program_(std::move(program)),
         trunk_alive_(std::move(trunk_alive)),
         give_up_(std::move(give_up)) {}
 
-  /// `robot` on `worker`: if it has a generation already, the new one is tried on its last real
-  /// observations. A trunk that does not serve the stock is asked to load it. The sentence of an
-  /// error names the robot. [setup]
+  /// `robot` on `worker`: if it has a generation already, made of `now`, the new one is tried on
+  /// its last real observations, and on what the trunk remembers, which stays as it is. A trunk
+  /// that does not serve the stock is asked to load it. The sentence of an error names the robot.
+  /// [setup]
   Result<Prepared> prepare(const config::RobotConfig& wanted, Worker& worker, Robot& robot,
-                           const Ground& ground) const;
+                           const Ground& ground, const Installed* now = nullptr) const;
 
  private:
   struct Made;
@@ -53,13 +58,14 @@ class Preparer {
                               const Ground& ground) const;
   Result<std::unique_ptr<Generation>> make_generation(const config::RobotConfig& wanted,
                                                       Made& made) const;
-  Result<std::string> warm_up(Generation& next, const plugin::Embodiment& body, Worker& worker,
+  Result<std::string> warm_up(Generation& next, const Installed& parts, Worker& worker,
                               Robot& robot, const Ground& ground) const;
-  Result<std::string> ask_trunk(const PolicyShape& shape, std::span<const float> tokens,
-                                std::span<float> features, const Ground& ground) const;
+  Result<std::string> ask_trunk(const trunk::TokensRequest& request, std::span<float> features,
+                                const Ground& ground) const;
 
   const config::Config& config_;
   transport::Context& context_;
+  std::uint64_t owner_;
   std::filesystem::path program_;
   std::function<bool()> trunk_alive_, give_up_;
 };

@@ -22,8 +22,13 @@ void count(std::atomic<std::uint64_t>& counter) noexcept {
 
 }  // namespace
 
-Robot::Robot(std::uint32_t id, std::string name, std::uint32_t message_floats, base::Waker& io)
-    : id_(id), name_(std::move(name)), io_(io), mailbox_(message_floats) {}
+Robot::Robot(std::uint32_t id, std::string name, std::uint32_t message_floats, base::Waker& io,
+             std::uint64_t first_episode)
+    : id_(id),
+      name_(std::move(name)),
+      io_(io),
+      mailbox_(message_floats),
+      memory_(counters_.memory, first_episode) {}
 
 bool Robot::answer() noexcept {
   answering_ = true;
@@ -50,8 +55,8 @@ void Robot::handle_messages() noexcept {
     handle_features(*frame);
     mailbox_.features.pop();
   }
+  if (comparison_) poll(*other_);  // first: see shadow_chunk()
   if (current_) poll(*current_);
-  if (comparison_) poll(*other_);
 }
 
 void Robot::handle_observation(const ObservationFrame& frame) noexcept {
@@ -117,6 +122,7 @@ void Robot::keep_time(const ObservationFrame& frame, bool finite) noexcept {
 
 void Robot::start_again(const ObservationFrame& frame) noexcept {
   Generation& now = *current_;
+  if (!frame.same_task) memory_.begin_anew();
   if (comparison_) other_->window.clear();
   now.window.clear();
   thought_.open = false;  // of an observation that is forgotten, and perhaps no other comes
@@ -175,8 +181,8 @@ bool Robot::take_readings(const ObservationFrame& frame, bool& finite) noexcept 
       std::copy_n(values, to.size(), to.begin());
       numbers = std::all_of(to.begin(), to.end(), [](float x) { return std::isfinite(x); });
       values += to.size();
-    } else if (const Status read = memory_ && memory_->number == frame.memory
-                                       ? memory_->read(frame.places[i], to, numbers)
+    } else if (const Status read = frames_ && frames_->number == frame.memory
+                                       ? frames_->read(frame.places[i], to, numbers)
                                        : Status(Code::stale);
                !read.ok()) {
       const bool stale = read.code() == Code::stale;
@@ -197,16 +203,16 @@ bool Robot::take_readings(const ObservationFrame& frame, bool& finite) noexcept 
 // What was read until now goes to the io thread, which lets go of it elsewhere.
 void Robot::take_memory() noexcept {
   while (auto* next = mailbox_.memory.front()) {
-    if (memory_) {
+    if (frames_) {
       auto* spent = mailbox_.spent.loan();
       if (!spent) return;
-      *spent = std::move(memory_);
+      *spent = std::move(frames_);
       mailbox_.spent.publish();
       if (!answering_) io_.wake();
     }
-    memory_ = std::move(*next);
+    frames_ = std::move(*next);
     mailbox_.memory.pop();
-    counters_.shared_bytes.store(memory_ ? memory_->bytes() : 0, std::memory_order_relaxed);
+    counters_.shared_bytes.store(frames_ ? frames_->bytes() : 0, std::memory_order_relaxed);
   }
 }
 
@@ -282,31 +288,39 @@ void Robot::request_chunk(const Thought& about, bool lockstep) noexcept {
     advance(now, now.inference.expire());
     if (&now != current_.get()) return;  // it was taken back
   }
+  Inference::Request request = {.tick = tick_ - 1,
+                                .sequence = about.sequence,
+                                .lockstep = lockstep,
+                                .sent = base::monotonic_ns(),
+                                .readable = about.readable};
+  const auto& shape = now.inference.policy()->shape();
+  const auto deadline_us =
+      lockstep ? 0 : static_cast<std::uint32_t>(shape.horizon * now.period / 1000);
+  if (comparison_) shadow_chunk(request, deadline_us);
   OutFrame* out = begin(OutFrame::Kind::tokens, about.sequence, &now);
   if (!out) return;
-  const Inference::Request request = {.id = (std::uint64_t{id_} << 48) | ++requests_made_,
-                                      .tick = tick_ - 1,
-                                      .sequence = about.sequence,
-                                      .lockstep = lockstep,
-                                      .sent = base::monotonic_ns(),
-                                      .readable = about.readable};
-  const auto& shape = now.inference.policy()->shape();
-  out->deadline_us = lockstep ? 0 : static_cast<std::uint32_t>(shape.horizon * now.period / 1000);
+  out->deadline_us = deadline_us;
+  request.id = next_request();
+  request.memory = memory_.step(request.id, about.readable);
   now.last_request_tick = tick_;
   advance(now, now.inference.begin(request, now.window, *out));
-  if (comparison_) shadow_chunk(request);
+}
+
+// Unique for a host.
+std::uint64_t Robot::next_request() noexcept {
+  return (std::uint64_t{id_} << 48) | ++requests_made_;
 }
 
 void Robot::poll(Generation& generation) noexcept {
   if (!generation.inference.elsewhere()) return;
   if (OutFrame* out = begin(OutFrame::Kind::tokens, 0, &generation)) {
-    out->sequence = generation.inference.request().sequence;
     out->deadline_us = 0;
     advance(generation, generation.inference.poll(*out));
   }
 }
 
 void Robot::handle_features(const FeaturesFrame& frame) noexcept {
+  memory_.hear(frame);
   if (current_ && current_->owns(frame)) {
     advance(*current_, current_->inference.on_features(frame));
   } else if (comparison_ && other_->owns(frame)) {

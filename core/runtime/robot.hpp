@@ -12,6 +12,8 @@
 #include "core/runtime/comparison.hpp"
 #include "core/runtime/frames.hpp"
 #include "core/runtime/generation.hpp"
+#include "core/runtime/robot_memory.hpp"
+#include "core/runtime/token_layout.hpp"
 #include "core/runtime/trial.hpp"
 
 namespace cambium::runtime {
@@ -33,6 +35,7 @@ struct RobotCounters {
   std::atomic<std::uint64_t> generation{0};
   std::atomic<Drive> drive{Drive::waiting};
   std::atomic<Code> reason{Code::ok};
+  MemoryCounters memory;
   // Written by the io thread.
   std::atomic<std::uint64_t> missed{0};  ///< ticks whose action left after the deadline, or never
   std::atomic<base::Nanoseconds> last_heard{0};
@@ -53,8 +56,9 @@ struct CommitReport {
 class Robot {
  public:
   /// id: index that travels on the wire; message_floats: bound of one message; io: woken for each
-  /// answer. [setup]
-  Robot(std::uint32_t id, std::string name, std::uint32_t message_floats, base::Waker& io);
+  /// answer; first_episode: see RobotMemory. [setup]
+  Robot(std::uint32_t id, std::string name, std::uint32_t message_floats, base::Waker& io,
+        std::uint64_t first_episode = 0);
 
   std::uint32_t id() const noexcept { return id_; }
   const std::string& name() const noexcept { return name_; }
@@ -108,7 +112,9 @@ class Robot {
   bool request_due(base::Nanoseconds time) const noexcept;
   base::Nanoseconds patience() const noexcept;
   void request_chunk(const Thought& about, bool lockstep) noexcept;
-  void shadow_chunk(Inference::Request request) noexcept;
+  std::uint64_t next_request() noexcept;
+  void shadow_chunk(Inference::Request request, std::uint32_t deadline_us) noexcept;
+  void succeed(const Generation& old, Generation& next) noexcept;
   void poll(Generation& generation) noexcept;
   void advance(Generation& generation, Inference::Step step) noexcept;
   void take_chunk(Generation& generation) noexcept;
@@ -125,13 +131,14 @@ class Robot {
   base::Waker& io_;
   Mailbox mailbox_;
   RobotCounters counters_;
-  std::unique_ptr<FrameMemory> memory_;  ///< of the controller; null: readings come as numbers
+  std::unique_ptr<FrameMemory> frames_;  ///< of the controller; null: readings come as numbers
   std::unique_ptr<Generation> current_;
   std::unique_ptr<Generation> other_;  ///< the shadow, or while on probation the one to come back
   Comparison* comparison_ = nullptr;   ///< there is a shadow
   std::uint64_t compared_tick_ = 0;
   Probation probation_;
   Trial trial_;
+  RobotMemory memory_;
 
   std::uint64_t tick_ = 1;               ///< number of the next tick
   base::Nanoseconds last_readable_ = 0;  ///< when the last observation came; 0: none yet

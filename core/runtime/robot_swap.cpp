@@ -17,6 +17,7 @@ std::unique_ptr<Generation> Robot::commit(std::unique_ptr<Generation> next,
   if (next->body == 0) next->body = next->number;
   const bool new_body = !current_ || current_->body != next->body;
   if (current_) {
+    succeed(*current_, *next);
     report.state = next->take_over(*current_);
     // Whatever is under way belongs to the old generation; its answer will not match and is
     // dropped.
@@ -40,6 +41,12 @@ std::unique_ptr<Generation> Robot::commit(std::unique_ptr<Generation> next,
   report.body = current_->body;
   report.took = base::monotonic_ns() - begin;
   return old;
+}
+
+// What the trunk remembers under `old` is gone for `next` if it cannot go on with it.
+void Robot::succeed(const Generation& old, Generation& next) noexcept {
+  if (fate_of_memory(old, next) != MemoryFate::kept) memory_.begin_anew();
+  next.fresh_memory = false;
 }
 
 void Robot::shadow(std::unique_ptr<Generation> next, std::uint32_t ticks,
@@ -66,6 +73,7 @@ void Robot::fault(Code code, const char* what) noexcept {
   if (failed.under_way() && failed.request().lockstep)
     notice(failed.request().sequence, code, "the new generation failed and was taken back");
   failed.cancel();
+  succeed(*current_, *other_);
   other_->number = current_->number + 1;
   other_->come_back_after(*current_);
   if (other_->body != current_->body) last_readable_ = 0;
@@ -93,12 +101,17 @@ void Robot::judge_tick(bool driven, const GateVerdict& verdict) noexcept {
   trial_.tick();
 }
 
-// From the same observation, so that the two chunks can be compared row by row.
-void Robot::shadow_chunk(Inference::Request request) noexcept {
+// From the same observation, so that the two chunks can be compared row by row; and before the
+// acting generation's, with the same deadline, so that it is computed from the same memory: one
+// that has not taken this observation in yet. Where stems run elsewhere nobody waits for them: then
+// the shadow's tokens may come second, and find the observation in the memory already.
+void Robot::shadow_chunk(Inference::Request request, std::uint32_t deadline_us) noexcept {
   OutFrame* out = begin(OutFrame::Kind::tokens, request.sequence, other_.get());
   if (!out) return;
-  request.id = (std::uint64_t{id_} << 48) | ++requests_made_;
-  out->deadline_us = 0;
+  out->deadline_us = deadline_us;
+  request.id = next_request();
+  const bool shared = fate_of_memory(*current_, *other_) == MemoryFate::kept;
+  request.memory = memory_.beside(shared ? MemoryUse::peek : MemoryUse::none, request.readable);
   advance(*other_, other_->inference.begin(request, other_->window, *out));
 }
 

@@ -66,6 +66,16 @@ std::string unit_of(const plugin::Embodiment& body, std::size_t joint) {
 
 }  // namespace
 
+std::string sentence_of_memory(const SwapReport& report) {
+  const bool would = report.end == SwapStage::rehearsed;
+  if (report.memory == "fresh")
+    return fmt::format("; the trunk's memory of the robot {}: {}",
+                       would ? "would begin anew" : "begins anew", report.memory_reason);
+  if (report.memory == "kept")
+    return fmt::format("; the trunk's memory of the robot {}", would ? "would go on" : "goes on");
+  return "";
+}
+
 Swap::Swap(RobotSlot& slot, const Means& means, const SwapRequest& request)
     : slot_(slot), means_(means), wanted_(changed(slot.now.config, request)) {
   const auto& defaults = slot.now.config.swap;
@@ -74,6 +84,7 @@ Swap::Swap(RobotSlot& slot, const Means& means, const SwapRequest& request)
            .dry_run = request.dry_run,
            .together = means.pact != nullptr};
   shadow_bound_ = request.shadow_bound.value_or(defaults.shadow_bound);
+  fresh_memory_ = request.fresh;
   report_.robot = slot.robot->name();
   report_.from = report_.generation =
       slot.robot->counters().generation.load(std::memory_order_relaxed);
@@ -91,6 +102,8 @@ SwapReport Swap::run() {
   }
   report_.end = stage_;
   report_.trunk_id_after = trunk_id();
+  if (stage_ == SwapStage::rehearsed) note_memory(*slot_.robot->generation(), *next_->generation);
+  tell_memory();
   report_.total_ms = milliseconds_since(began);
   report_.time_s = std::chrono::duration_cast<std::chrono::seconds>(
                        std::chrono::system_clock::now().time_since_epoch())
@@ -193,6 +206,25 @@ bool Swap::agree(bool well, const char* otherwise) {
               fmt::format("robot '{}': {} with the others", report_.robot, otherwise));
 }
 
+// What becomes of what the trunk remembers when `next` follows `old`.
+void Swap::note_memory(const Generation& old, const Generation& next) {
+  const std::string why = why_fresh(old, next);
+  if (!why.empty()) report_.memory_reason = why;  // the last of a way to and fro
+}
+
+void Swap::tell_memory() {
+  const auto* acting = slot_.robot->generation();
+  if (acting == nullptr || acting->inference.policy() == nullptr) {
+    report_.memory = "none";
+    report_.memory_reason = "there is no bundle";
+  } else if (const auto trunk = means_.trunk(); trunk && trunk->session_bytes == 0) {
+    report_.memory = "none";
+    report_.memory_reason = "the trunk remembers nothing";
+  } else {
+    report_.memory = report_.memory_reason.empty() ? "kept" : "fresh";
+  }
+}
+
 bool Swap::fail(Code code, std::string reason) {
   report_.code = code;
   report_.reason = std::move(reason);
@@ -201,7 +233,8 @@ bool Swap::fail(Code code, std::string reason) {
 
 bool Swap::prepare() {
   const base::Nanoseconds began = base::monotonic_ns();
-  auto prepared = means_.preparer.prepare(wanted_, *slot_.worker, *slot_.robot, means_.ground);
+  auto prepared =
+      means_.preparer.prepare(wanted_, *slot_.worker, *slot_.robot, means_.ground, &slot_.now);
   report_.prepare_ms = milliseconds_since(began);
   if (!prepared) return fail(prepared.error().code, prepared.error().message);
   if (report_.kind.empty()) report_.kind = kind_of(slot_.now, prepared->parts);
@@ -215,6 +248,7 @@ bool Swap::prepare() {
     if (!slot_.robot->generation()->inference.policy())
       return refuse("the running generation has no bundle");
   }
+  prepared->generation->fresh_memory = fresh_memory_;
   next_ = std::move(*prepared);
   return true;
 }
@@ -292,10 +326,7 @@ bool Swap::commit() {
   const bool first = slot_.robot->generation() == nullptr;
   Generation& next = *next_->generation;
   next.asked_for = report_.kind != "restart";
-  if (report_.kind != "rollback") {
-    const bool same = !first && plugin::same_body(slot_.now.body, next_->parts.body);
-    next.body = same ? slot_.robot->generation()->body : 0;
-  }
+  if (!first) note_memory(*slot_.robot->generation(), next);
   CommitReport done;
   auto old = slot_.worker->commit(
       *slot_.robot, std::move(next_->generation),
@@ -339,7 +370,10 @@ bool Swap::prove() {
 // A robot whose own generation failed has long gone back by itself; what is left is to tell
 // controllers and to keep the books.
 void Swap::roll_back() {
-  if (!went_back_) act_again();
+  if (went_back_)
+    note_memory(*old_->generation, *slot_.robot->generation());
+  else
+    act_again();
   {
     const std::lock_guard lock(slot_.table);
     std::swap(slot_.now, old_->parts);
@@ -353,6 +387,7 @@ void Swap::roll_back() {
 // Nothing is wrong with this robot's new generation, but it may not stay without the others.
 void Swap::act_again() {
   old_->generation->asked_for = false;
+  note_memory(*slot_.robot->generation(), *old_->generation);
   CommitReport done;
   old_->generation =
       slot_.worker->commit(*slot_.robot, std::move(old_->generation), {.ticks = 0}, done);
@@ -371,6 +406,7 @@ void Swap::announce(const Installed& parts, std::uint64_t number, std::uint64_t 
       std::make_unique<Route>(
           Route{.robot = robot.name(),
                 .embodiment = parts.body.name,
+                .session = config::session_of(parts.config),
                 .body = body,
                 .actor = &robot,
                 .worker = slot_.worker,

@@ -33,6 +33,7 @@ struct SwapRequest {
   /// Else as the robot's [robot.swap] says.
   std::optional<std::uint32_t> shadow, probation;
   std::optional<double> shadow_bound;
+  bool fresh = false;  ///< the trunk is to forget the robot, even if the memory could go on
   bool dry_run = false;
   bool wait = true;  ///< for a swap of the robot that is under way; else `busy`
 };
@@ -62,6 +63,8 @@ struct SwapReport {
       trunk_id_after;   ///< as the running trunk says; empty: it was not there
   std::string warm_up;  ///< how the new generation was tried before it was let near the robot
   std::string state;    ///< what became of what the stems and the head remembered
+  std::string memory;   ///< what became of what the trunk remembered: "kept", "fresh", or "none"
+  std::string memory_reason;                 ///< why it is not kept
   std::uint64_t shadow_rows = 0;             ///< actions that were compared
   std::vector<JointDifference> differences;  ///< of a shadow
   std::uint32_t probation = 0, proved = 0;   ///< ticks asked for and stood
@@ -70,6 +73,10 @@ struct SwapReport {
 
   bool ok() const noexcept { return code == Code::ok; }
 };
+
+/// "; the trunk goes on with its memory of the robot", to follow another sentence. Empty where
+/// there is none.
+std::string sentence_of_memory(const SwapReport& report);
 
 /// A robot as the host keeps it.
 struct RobotSlot {
@@ -88,6 +95,7 @@ struct RobotSlot {
   Installed now;                         ///< written only with `changing` held too
   SwapStage stage = SwapStage::swapped;  ///< of the swap under way
   std::deque<SwapReport> history;        ///< the last swaps, oldest first
+  std::string trunk_said;                ///< why the trunk refuses its requests; see MemoryNews
 };
 
 /// Runs the machine of swap_stage.hpp over one slot. The caller holds `slot.changing`.
@@ -128,6 +136,8 @@ class Swap {
   bool fail(Code code, std::string reason);
   bool agree(bool well, const char* otherwise);
   void act_again();
+  void note_memory(const Generation& old, const Generation& next);
+  void tell_memory();
   std::string trunk_id() const;
   bool serves(const Prepared& generation) const;
   Trial::State wait_for_trial(std::uint32_t ticks);
@@ -138,7 +148,8 @@ class Swap {
   config::RobotConfig wanted_;
   SwapPlan plan_;
   double shadow_bound_ = 0;
-  bool keep_old_ = true;    // for a rollback
+  bool keep_old_ = true;  // for a rollback
+  bool fresh_memory_ = false;
   bool went_back_ = false;  // the robot has brought the old one back by itself
   SwapStage stage_ = SwapStage::prepare;
   SwapReport report_;

@@ -42,6 +42,7 @@ void TrunkKeeper::run() {
     }
     if (const auto reply = link_.load_reply()) hear(*reply);
     look(now);
+    means_.listen();
   }
 }
 

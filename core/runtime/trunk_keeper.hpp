@@ -29,6 +29,7 @@ class TrunkKeeper {
  public:
   struct Means {
     std::function<std::vector<TrunkNeed>()> needs;  ///< looked at all the time
+    std::function<void()> listen;                   ///< what else is to be heard of the trunk
     std::function<void(const std::string&)> log;
   };
 

@@ -6,6 +6,7 @@
 #include "core/transport/verify.hpp"
 #include "wire/features_generated.h"
 #include "wire/hello_generated.h"
+#include "wire/notice_generated.h"
 #include "wire/tokens_generated.h"
 #include "wire/trunk_info_generated.h"
 #include "wire/trunk_load_generated.h"
@@ -15,6 +16,7 @@ namespace {
 constexpr base::Nanoseconds kHelloEvery = 200 * base::kMillisecond;
 constexpr base::Nanoseconds kTryAgain = 5 * base::kMillisecond;  // it has not answered yet
 constexpr std::size_t kRobots = 64;  // of a host; room for one request of each
+constexpr std::size_t kNotices = 16;
 constexpr base::Nanoseconds kSilentAfter = base::kSecond;
 constexpr base::Nanoseconds kLook = 20 * base::kMillisecond;
 
@@ -28,6 +30,7 @@ TrunkLink::TrunkLink(transport::Socket socket, std::string client)
     : socket_(std::move(socket)),
       client_(std::move(client)),
       builder_(std::make_unique<flatbuffers::FlatBufferBuilder>(64 * 1024)) {
+  notices_.reserve(kNotices);
   asked_.reserve(kRobots);
 }
 TrunkLink::TrunkLink(TrunkLink&&) noexcept = default;
@@ -139,6 +142,9 @@ bool TrunkLink::receive(FeaturesReply& reply, base::Nanoseconds now) {
     } else if (const auto* load =
                    transport::verify<wire::TrunkLoad>(bytes, wire::TrunkLoadIdentifier())) {
       if (load->reply() != nullptr) on_load_reply(*load->reply());
+    } else if (const auto* notice =
+                   transport::verify<wire::Notice>(bytes, wire::NoticeIdentifier())) {
+      on_notice(*notice);
     }
   }
 }
@@ -166,6 +172,24 @@ void TrunkLink::on_info(const wire::TrunkInfo& info, base::Nanoseconds now) {
   identity.weights_kb = info.weights_kb();
   identity.session_bytes = info.session_bytes();
   identity_ = std::move(identity);
+}
+
+void TrunkLink::on_notice(const wire::Notice& notice) noexcept {
+  if (notices_.size() == notices_.capacity()) return;
+  TrunkNotice& one = notices_.emplace_back();
+  one.code = static_cast<Code>(notice.code());
+  one.robot_id = notice.robot_id();
+  one.request = notice.sequence();
+  if (const auto* text = notice.text())
+    std::copy_n(text->data(), std::min<std::size_t>(text->size(), one.text.size() - 1),
+                one.text.begin());
+}
+
+std::optional<TrunkNotice> TrunkLink::notice() noexcept {
+  if (notices_.empty()) return std::nullopt;
+  const TrunkNotice first = notices_.front();
+  notices_.erase(notices_.begin());
+  return first;
 }
 
 Status TrunkLink::order(std::uint64_t request, const std::filesystem::path& stock,

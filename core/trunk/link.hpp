@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
@@ -22,6 +23,7 @@ class FlatBufferBuilder;
 }
 
 namespace cambium::wire {
+struct Notice;
 struct TrunkInfo;
 struct TrunkLoadReply;
 }  // namespace cambium::wire
@@ -70,6 +72,15 @@ struct TokensRequest {
   bool peek = false;
 };
 
+/// A sentence of the trunk to a robot: why it refused a request, or that the robot's memory had to
+/// leave.
+struct TrunkNotice {
+  Code code = Code::ok;
+  std::uint32_t robot_id = 0;
+  std::uint64_t request = 0;     ///< that was refused; 0: it is about none
+  std::array<char, 512> text{};  ///< ends with a zero; a longer one is cut
+};
+
 /// The answer; `values` is borrowed until the next receive().
 struct FeaturesReply {
   std::uint64_t request = 0, generation = 0;
@@ -112,6 +123,10 @@ class TrunkLink {
   /// The next answer, if there is one; handles everything else that the trunk says. [rt]
   bool receive(FeaturesReply& reply, base::Nanoseconds now);
 
+  /// The next sentence of the trunk, once. A few wait; who does not look loses what comes beyond.
+  /// [rt]
+  std::optional<TrunkNotice> notice() noexcept;
+
   /// Empty until the trunk has spoken.
   const std::optional<TrunkInfo>& identity() const noexcept { return identity_; }
   /// It spoke within the last second.
@@ -127,6 +142,7 @@ class TrunkLink {
 
   TrunkLink(transport::Socket socket, std::string client);
   void on_info(const wire::TrunkInfo& info, base::Nanoseconds now);
+  void on_notice(const wire::Notice& notice) noexcept;
   void on_load_reply(const wire::TrunkLoadReply& reply);
   void remember(const TokensRequest& request, bool lost) noexcept;
   bool take_lost(FeaturesReply& reply) noexcept;
@@ -137,8 +153,9 @@ class TrunkLink {
   std::optional<TrunkInfo> identity_;
   std::vector<base::Digest> needed_;
   std::optional<LoadReply> load_reply_;
-  std::vector<Asked> asked_;  ///< one for each robot; never grows
-  bool away_ = true;          ///< nobody is connected, or he has not said who he is
+  std::vector<TrunkNotice> notices_;  ///< never grows
+  std::vector<Asked> asked_;          ///< one for each robot; never grows
+  bool away_ = true;                  ///< nobody is connected, or he has not said who he is
   base::Nanoseconds next_hello_ = 0, last_heard_ = 0;
 };
 

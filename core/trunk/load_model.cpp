@@ -14,11 +14,8 @@ namespace cambium::trunk {
 namespace {
 
 constexpr std::pair<const char*, LoadArchitecture> kArchitectures[] = {
-    {"hpt", load_hpt},
-    {"streaming", load_streaming},
-    {"infini", load_infini},
-    {"retnet", load_retnet},
-    {"mamba", load_mamba},
+    {"hpt", load_hpt},       {"streaming", load_streaming}, {"infini", load_infini},
+    {"retnet", load_retnet}, {"mamba", load_mamba},         {"gr1", load_gr1},
 };
 
 Result<std::uint32_t> count(const nn::SafetensorsFile& file, std::string_view key) {

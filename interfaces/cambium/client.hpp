@@ -142,7 +142,9 @@ class Client {
   /// The same by name; not_found for a name that the robot does not have.
   Status set(std::string_view sensor, std::span<const float> values) noexcept;
   /// The next observation starts a new episode: the host forgets window and chunk, and takes the
-  /// robot's velocity from what it measures.
+  /// robot's velocity from what it measures; a trunk that remembers begins anew. The first one does
+  /// so by itself; when the connection is made again, window and chunk are forgotten, but what the
+  /// trunk remembers goes on.
   void start_episode() noexcept;
 
   /// Sends what was set and waits for the gated action. timeout: no answer in time (a late one will

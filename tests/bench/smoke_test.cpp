@@ -1,5 +1,5 @@
-// Short runs of `cambium bench swap`, `chaos`, `trunk` and `mixed`: they report what they promise
-// and leave nothing. No time is asserted: machines are noisy.
+// Short runs of `cambium bench swap`, `chaos`, `trunk`, `mixed` and `memory`: they report what they
+// promise and leave nothing. No time is asserted: machines are noisy.
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -131,6 +131,29 @@ TEST_F(BenchSmoke, AStockThatIsNotThereIsASentence) {
                              folder_.path());
   EXPECT_NE(process.error().find("nowhere.safetensors"), std::string::npos);
   EXPECT_EQ(process.wait(), 1);
+  expect_nothing_left();
+}
+
+TEST_F(BenchSmoke, MemoryReportsEveryPartAndLeavesNothing) {
+  const auto report =
+      run({"bench", "memory", "--tokens", "2000", "--cache", "64", "--context", "512", "--contexts",
+           "512", "--robots", "1,2", "--rounds", "1", "--kills", "1", "--plot", "growth.svg"});
+  expect_keys(report, {"stream", "sinks", "decode", "growth", "batch", "snapshot", "machine"});
+  ASSERT_EQ(report["stream"].size(), 5u) << report["left_out"];
+  expect_keys(report["stream"][0], {"arch", "tokens", "state_bytes", "rss_growth",
+                                    "ns_per_token_first", "ns_per_token_last"});
+  ASSERT_EQ(report["sinks"].size(), 1u);
+  expect_keys(report["sinks"][0], {"cache", "speedup"});
+  ASSERT_EQ(report["decode"].size(), 4u);
+  expect_keys(report["decode"][0], {"arch", "context", "speedup_vs_full", "memory_saved"});
+  ASSERT_EQ(report["batch"].size(), 10u);
+  expect_keys(report["batch"][0], {"arch", "robots", "speedup"});
+  const auto& snapshot = report["snapshot"];
+  expect_keys(snapshot, {"bytes", "save_ms", "load_ms", "ticks_lost"});
+  EXPECT_GT(snapshot.value("bytes", 0), 0);
+  // A snapshot each second at 50 Hz, and a busy machine.
+  EXPECT_LE(snapshot.value("ticks_lost", 1e9), 250);
+  EXPECT_TRUE(fs::remove(folder_.path() / "growth.svg"));
   expect_nothing_left();
 }
 

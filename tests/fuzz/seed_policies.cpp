@@ -69,6 +69,7 @@ void reports(const Keep& keep, const fs::path& work) {
   report.bundle_sha256 = std::string(64, 'b');
   report.shape = {.tokens = 2, .width = 8, .features = 1, .horizon = 8, .dof = 2};
   report.head_name = "counting";
+  report.token_layout = "joint_position (2) by pass: 1; 8 wide; mean pooled";
   report.state = {{.owner = "head:counting", .bytes = std::vector<std::byte>(kMaxStateBytes)}};
   report.body.safe_pose = {0.5, -0.5};
   report.body.jerk_max = {100, 100};

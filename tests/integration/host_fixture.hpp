@@ -6,6 +6,7 @@
 
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -68,7 +69,12 @@ class HostTest : public testing::Test {
   }
   void start_host() {
     auto host = Host::start(
-        config_, [this](const std::string& text) { log_ += text + "\n"; }, program_);
+        config_,
+        [this](const std::string& text) {
+          const std::lock_guard lock(logging_);
+          log_ += text + "\n";
+        },
+        program_);
     ASSERT_TRUE(host) << host.error().message;
     host_ = std::move(*host);
   }
@@ -118,7 +124,14 @@ class HostTest : public testing::Test {
     return true;
   }
 
+  // Of a host that may be talking.
+  std::string log() const {
+    const std::lock_guard lock(logging_);
+    return log_;
+  }
+
   test::TemporaryFolder folder_;
+  mutable std::mutex logging_;
   std::string trunk_id_, log_;
   config::Config config_;
   std::filesystem::path program_;  ///< that runs isolated robots; empty: this one

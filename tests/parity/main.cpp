@@ -84,7 +84,7 @@ int main(int argc, char** argv) {
       "rms of the error over the rms of the output has to be at most what rounding both factors "
       "of\n"
       "a product adds (bf16 0.0032, int8 0.0129) times the root of the products in a row, four a\n"
-      "block; f32's tolerance is shown beside it.\n"
+      "block, and more where there are few numbers; f32's tolerance is shown beside it.\n"
       "Examples:\n"
       "  cambium-parity ../shared/golden --backend eigen\n"
       "  cambium-parity ../shared/golden --precision bf16\n"

@@ -30,10 +30,22 @@ std::vector<std::filesystem::path> find_cases(const std::filesystem::path& folde
 
 CaseReport run_case(const std::filesystem::path& folder, nn::Backend backend,
                     nn::Precision precision) {
-  const Kind* const kinds[] = {&kStem,   &kMlp,       &kConv1d, &kTransformerDecoder,
-                               &kGmm,    &kDiffusion, &kTrunk,  &kPolicyStream,
-                               &kPolicy, &kStreaming, &kInfini, &kRetnet,
-                               &kMamba};
+  const Kind* const kinds[] = {&kStem,
+                               &kMlp,
+                               &kConv1d,
+                               &kTransformerDecoder,
+                               &kGmm,
+                               &kDiffusion,
+                               &kTrunk,
+                               &kPolicyStream,
+                               &kPolicy,
+                               &kStreaming,
+                               &kInfini,
+                               &kRetnet,
+                               &kMamba,
+                               &kGr1,
+                               &kGr1ImagePrediction,
+                               &kGr1Stream};
   CaseReport report;
   report.name = folder.filename().string();
   const auto one = Case::open(folder);

@@ -6,6 +6,8 @@
 #include <stdexcept>
 #include <utility>
 
+#include "tests/parity/rounding.hpp"
+
 namespace cambium::parity {
 namespace {
 
@@ -116,9 +118,9 @@ std::vector<Comparison> compare(const Case& expected, const Outputs& outputs,
     }
     one.max_rel = largest > 0 ? one.max_abs / largest : one.max_abs;
     one.rms_rel = std::sqrt(size > 0 ? error / size : error);
-    one.rms_tolerance = rms_tolerance;
-    one.pass =
-        finite && (rms_tolerance > 0 ? one.rms_rel <= rms_tolerance : one.max_rel <= one.tolerance);
+    one.rms_tolerance = rms_tolerance * scatter_of(reference.size());
+    one.pass = finite && (rms_tolerance > 0 ? one.rms_rel <= one.rms_tolerance
+                                            : one.max_rel <= one.tolerance);
     found.push_back(std::move(one));
   }
   if (found.empty()) throw std::runtime_error("the case has no tensor 'out.…' to compare with");

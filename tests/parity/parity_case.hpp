@@ -69,7 +69,8 @@ struct Comparison {
 };
 
 /// Every out.* of the case against ref64.* (or out.* itself at twice the tolerance).
-/// rms_tolerance   0: the case's own tolerances judge; else this does, and they are only told
+/// rms_tolerance   0: the case's own tolerances judge; else this does, times scatter_of() each
+///                 tensor's numbers, and they are only told
 std::vector<Comparison> compare(const Case& expected, const Outputs& outputs,
                                 double rms_tolerance = 0);
 

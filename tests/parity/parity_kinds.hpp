@@ -27,6 +27,6 @@ struct Kind {
 };
 
 extern const Kind kStem, kMlp, kConv1d, kTransformerDecoder, kGmm, kDiffusion, kTrunk, kPolicy,
-    kPolicyStream, kStreaming, kInfini, kRetnet, kMamba;
+    kPolicyStream, kStreaming, kInfini, kRetnet, kMamba, kGr1, kGr1ImagePrediction, kGr1Stream;
 
 }  // namespace cambium::parity

@@ -46,10 +46,11 @@ using testing::IsSupersetOf;
 
 TEST(Parity, EveryKnownGoldenCasePasses) {
   if (!std::filesystem::exists(kGolden)) GTEST_SKIP() << "no " << kGolden << " on this machine";
-  EXPECT_THAT(
-      expect_all_pass(kGolden),
-      IsSupersetOf({"stem", "head mlp", "head conv1d", "head transformer_decoder", "head gmm",
-                    "head diffusion", "trunk", "policy", "policy stream", "retnet", "mamba"}));
+  EXPECT_THAT(expect_all_pass(kGolden),
+              IsSupersetOf({"stem", "head mlp", "head conv1d", "head transformer_decoder",
+                            "head gmm", "head diffusion", "trunk", "policy", "policy stream",
+                            "streaming_attention", "infini_attention", "retnet", "mamba", "gr1",
+                            "gr1 image prediction", "gr1 stream"}));
 }
 
 TEST(Parity, EveryOwnCasePasses) {

@@ -2,11 +2,19 @@
 #pragma once
 
 #include <cmath>
+#include <cstddef>
 #include <cstdint>
 
 #include "core/nn/precision.hpp"
 
 namespace cambium::parity {
+
+/// How much more is allowed where both rms are taken over few numbers, one gripper a step: an rms
+/// over n has a standard deviation of 1 / sqrt(2 n) of itself, a quotient of two 1 / sqrt(n); two
+/// of those. [any]
+inline double scatter_of(std::size_t numbers) {
+  return 1 + 2 / std::sqrt(static_cast<double>(numbers));
+}
 
 /// What rounding both factors of one product adds to it: rms error over rms of the product. The
 /// errors of its terms are independent and have no sign of their own, so the sum's relative error

@@ -4,29 +4,9 @@
 #include <cmath>
 #include <stdexcept>
 
+#include "tests/support/robot_memory.hpp"
+
 namespace cambium::parity {
-namespace {
-
-/// One memory for each robot, aligned as the trunk's sessions are.
-class Memories {
- public:
-  Memories(const trunk::TrunkModel& model, std::uint32_t count)
-      : each_(model.info().session_bytes), bytes_((count * each_ + 63) / 64) {
-    for (std::uint32_t i = 0; i < count; ++i) model.begin(of(i));
-  }
-  std::byte* of(std::uint32_t robot) noexcept {
-    return reinterpret_cast<std::byte*>(bytes_.data()) + robot * each_;
-  }
-
- private:
-  struct alignas(64) Line {
-    std::byte bytes[64];
-  };
-  std::uint64_t each_;
-  std::vector<Line> bytes_;
-};
-
-}  // namespace
 
 Stream read_stream(const Case& one, const std::string& tensor) {
   const Shape& shape = one.shape(tensor);
@@ -36,7 +16,7 @@ Stream read_stream(const Case& one, const std::string& tensor) {
 }
 
 Numbers feed(trunk::TrunkModel& model, const Stream& stream, std::uint32_t at_once) {
-  Memories memories(model, stream.batch);
+  const std::vector<test::RobotMemory> memories(stream.batch, test::RobotMemory(model));
   Numbers out(stream.tokens.size());
   for (std::uint32_t at = 0; at < stream.length; at += at_once) {
     const std::uint32_t some = std::min(at_once, stream.length - at);
@@ -47,7 +27,7 @@ Numbers feed(trunk::TrunkModel& model, const Stream& stream, std::uint32_t at_on
     Numbers rows;
     std::vector<trunk::Segment> segments;
     for (std::uint32_t b = 0; b < stream.batch; ++b) {
-      segments.push_back({b * some, some, memories.of(b)});
+      segments.push_back({b * some, some, memories[b].bytes()});
       rows.insert(rows.end(), stream.tokens.begin() + static_cast<std::ptrdiff_t>(of(b)),
                   stream.tokens.begin() + static_cast<std::ptrdiff_t>(of(b) + size));
     }

@@ -4,6 +4,7 @@
 #include <list>
 #include <random>
 #include <stdexcept>
+#include <utility>
 
 #include "core/nn/bundle.hpp"
 #include "core/nn/stock.hpp"
@@ -94,6 +95,7 @@ void write_toy_bundle(const std::filesystem::path& file, const ToyBundle& toy) {
   spec.control_hz = toy.control_hz;
   spec.layout = {{.sensor = "joint_position", .stem = "pass", .shape = {toy.dof}},
                  {.sensor = "goal", .stem = "pass", .shape = {3}}};
+  if (toy.goal_first) std::swap(spec.layout[0], spec.layout[1]);
   spec.head = toy.head;
   const std::vector<float> one = {1.0F}, zero = {0.0F};
   std::vector<nn::TensorToWrite> tensors = {

@@ -25,6 +25,7 @@ struct ToyBundle {
   std::string head = "constant";
   double control_hz = 100;
   unsigned width = kToyWidth;
+  bool goal_first = false;  ///< another layout of the same tokens
 };
 
 /// A bundle whose head says `value`.

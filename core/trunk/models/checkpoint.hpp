@@ -38,5 +38,7 @@ Result<std::unique_ptr<TrunkModel>> load_retnet(const Checkpoint& checkpoint,
                                                 const ModelOptions& options);
 Result<std::unique_ptr<TrunkModel>> load_mamba(const Checkpoint& checkpoint,
                                                const ModelOptions& options);
+Result<std::unique_ptr<TrunkModel>> load_gr1(const Checkpoint& checkpoint,
+                                             const ModelOptions& options);
 
 }  // namespace cambium::trunk

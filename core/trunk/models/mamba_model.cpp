@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <numbers>
 #include <utility>
 
 #include "core/nn/kernels.hpp"
@@ -134,7 +135,8 @@ Result<std::unique_ptr<TrunkModel>> MambaModel::create(const MambaSpec& wanted,
       return std::move(made).error();
     if (auto made = make(to.out_proj, from.out, from.out_bias, nn::Epilogue::add); !made)
       return std::move(made).error();
-    for (float& a : to.a) a = static_cast<float>(-std::exp(double{a}));
+    // For powers of two instead of e.
+    for (float& a : to.a) a = static_cast<float>(-std::exp(double{a}) * std::numbers::log2e);
     to.a = in_tiles(to.a, channels, states);
     to.dt_weight = in_tiles(to.dt_weight, channels, rank);
     to.dt_bias = in_tiles(to.dt_bias, channels, 1);

@@ -144,7 +144,7 @@ void RetnetModel::make_tables(std::span<const float> log_gammas) {
     log_gammas_.push_back(log_gamma);
     for (std::uint32_t i = 0; i <= step(); ++i) {
       const double power = std::exp(i * double{log_gamma});
-      powers_.push_back(power < nn::kForgotten ? 0.0f : static_cast<float>(power));
+      powers_.push_back(power < nn::kGrain ? 0.0f : static_cast<float>(power));
     }
     if (spec_.form == RetentionForm::chunkwise)
       state_scales_.push_back(static_cast<float>(1 / sum_of_powers(log_gamma, spec_.chunk)));

@@ -39,6 +39,8 @@ TEST(Config, EmptyFileGivesDefaults) {
   EXPECT_EQ(config->trunk.stock, "/etc/models/stock.safetensors");
   EXPECT_EQ(config->trunk.backend, Backend::onednn);
   EXPECT_EQ(config->trunk.queue, 64u);
+  EXPECT_EQ(config->trunk.session_memory_mb, 256u);
+  EXPECT_EQ(config->trunk.session_lease.count(), 2000);
   EXPECT_EQ(config->host.control, "ipc:///run/user/7/cambium/control");
   EXPECT_EQ(config->host.admin, "ipc:///run/user/7/cambium/admin");
   EXPECT_EQ(config->host.run_dir, "/run/user/7/cambium");
@@ -60,6 +62,20 @@ TEST(Config, RobotNeedsOnlyNameAndPlugin) {
   EXPECT_EQ(robot.gate.policy, GatePolicy::clamp);
   EXPECT_EQ(robot.gate.ramp, Seconds(0));
   EXPECT_EQ(robot.gate.max_observation_age, milliseconds(100));
+}
+
+TEST(Config, ARobotIsRememberedByItsNameOrAsItSays) {
+  const auto config = parse_config(
+      "[[robot]]\nname = 'arm'\nplugin = 'p'\n"
+      "[[robot]]\nname = 'other'\nplugin = 'p'\nsession = 'cell-7.arm_2'\n",
+      kFile);
+  ASSERT_TRUE(config) << config.error().message;
+  EXPECT_EQ(session_of(config->robots[0]), "arm");
+  EXPECT_EQ(session_of(config->robots[1]), "cell-7.arm_2");
+  EXPECT_FALSE(is_session_name(".hidden")) << "it is a file's name as well";
+  EXPECT_TRUE(is_session_name(std::string(64, 'x')));
+  EXPECT_FALSE(is_session_name(std::string(65, 'x')));
+  EXPECT_FALSE(is_name("a.b")) << "of a robot";
 }
 
 TEST(Config, KnowsEveryPolicyOfTheGateByName) {
@@ -176,8 +192,8 @@ INSTANTIATE_TEST_SUITE_P(
         Mistake{"key_of_another_table", "[[robot]]\nname='a'\nplugin='p'\nvelocity_scale = 0.5\n",
                 "4:1: key 'velocity_scale' in [[robot]]: unknown (valid: 'bundle', 'embodiment', "
                 "'fallback', 'gate', 'head', 'head_plugin', 'isolate', 'isolation', 'name', "
-                "'observation_timeout_ms', 'plugin', 'replan_every', 'stem_plugin', 'swap', "
-                "'watch')"},
+                "'observation_timeout_ms', 'plugin', 'replan_every', 'session', 'stem_plugin', "
+                "'swap', 'watch')"},
         Mistake{"text_for_a_number", "[trunk]\nthreads = 'two'\n",
                 "2:11: key 'threads' in [trunk]: 'two' is a string, expected an integer from 1 to "
                 "256"},
@@ -208,6 +224,9 @@ INSTANTIATE_TEST_SUITE_P(
             "text_for_a_real", "[[robot]]\nname='a'\nplugin='p'\nfallback.hold_s = 'long'\n",
             "4:19: key 'hold_s' in [robot.fallback]: 'long' is a string, expected a number from "
             "0 to 60"},
+        Mistake{"no_room_for_sessions", "[trunk]\nsession_memory_mb = 0\n",
+                "2:21: key 'session_memory_mb' in [trunk]: 0, expected an integer from 1 to "
+                "1048576"},
         Mistake{"count_too_small", "[trunk]\nqueue = 0\n",
                 "2:9: key 'queue' in [trunk]: 0, expected an integer from 1 to 4096"},
         Mistake{"count_too_large", "[host]\nworkers = 99999999999\n",
@@ -238,6 +257,20 @@ INSTANTIATE_TEST_SUITE_P(
         Mistake{"duplicate_robot",
                 "[[robot]]\nname='a'\nplugin='p'\n[[robot]]\nname='a'\nplugin='q'\n",
                 "5:6: key 'name' in [[robot]]: 'a' is already the robot of line 2"},
+        Mistake{
+            "bad_session", "[[robot]]\nname = 'a'\nsession = '../a'\nplugin = 'p'\n",
+            "3:11: key 'session' in [[robot]]: '../a' is no name of a session, expected 1 to 64 "
+            "letters, digits, '_', '-' or '.', not beginning with '.'"},
+        Mistake{"session_twice",
+                "[[robot]]\nname='a'\nsession='s'\nplugin='p'\n"
+                "[[robot]]\nname='b'\nplugin='p'\nsession='s'\n",
+                "8:9: key 'session' in [[robot]]: the session 's' is already that of the robot of "
+                "line 3; two robots cannot share one memory"},
+        Mistake{
+            "session_of_another_robots_name",
+            "[[robot]]\nname='a'\nsession='b'\nplugin='p'\n[[robot]]\nname='b'\nplugin='p'\n",
+            "6:6: key 'name' in [[robot]]: the session 'b' is already that of the robot of line "
+            "3; two robots cannot share one memory"},
         Mistake{"one_bracket", "[robot]\nname = 'a'\n",
                 "1:1: key 'robot': is a table, expected [[robot]] with two brackets, one for each"},
         Mistake{"robots_that_are_numbers", "robot = [1]\n",

@@ -182,6 +182,28 @@ TEST(Bundle, ActionTokensMustBeThereInTheirShape) {
   EXPECT_EQ(bundle->spec().features(), 2U);
 }
 
+TEST(Bundle, HasNoMoreTokensThanATimeStepOfItsTrunk) {
+  const TemporaryFolder folder;
+  const std::vector<TensorToWrite> weights = {to_write("trunk.w", {4}, kOnes),
+                                              to_write("stems.shared_tool.w", {1}, kOnes)};
+  const SharedStem tool = {"tool", "token", {3}, 1, 1, {}};
+  const auto refusal = [&](const char* tokens_per_step) {
+    TrunkShape shape{"gr1", 4, 1, 1};
+    shape.hyper_parameters = {{"tokens_per_step", tokens_per_step}};
+    const auto stock = write_stock(folder / tokens_per_step, shape, std::vector{tool}, weights, "");
+    EXPECT_TRUE(stock) << stock.error().message;
+    auto meta = metadata();
+    meta["trunk_id"] = stock->trunk_id();
+    const auto bundle = open_with(meta);
+    EXPECT_EQ(bundle->spec().tokens(), 2u);
+    const auto fits = check_fits(*bundle, *stock);
+    return fits ? "fits" : fits.error().message;
+  };
+  EXPECT_EQ(refusal("2"), "fits");
+  EXPECT_THAT(refusal("1"),
+              HasSubstr("its layout has 2 tokens, a time step of the trunk at most 1"));
+}
+
 TEST(Bundle, FitsOnlyTheStockItWasMadeFor) {
   const TemporaryFolder folder;
   const std::vector<TensorToWrite> weights = {to_write("trunk.w", {4}, kOnes),

@@ -59,6 +59,32 @@ TEST_F(ConvertStock, ToBf16RoundsTheWeightsOfProductsAndNothingElse) {
     ASSERT_EQ(is[i], bfloat_to_float(float_to_bfloat(was[i])));
 }
 
+// Of other architectures than the toy's; what is in the tensors does not matter.
+TEST_F(ConvertStock, KnowsTheProductsOfEveryLlama) {
+  const std::vector<float> numbers = {1, 2, 3, 4};
+  std::vector<TensorToWrite> tensors;
+  const auto add = [&](const std::string& name, std::vector<std::uint64_t> shape) {
+    tensors.push_back({"trunk.model." + name, DType::f32, std::move(shape), numbers.data()});
+  };
+  for (const char* name :
+       {"q_proj", "k_proj", "v_proj", "o_proj", "proj_q", "proj_k", "proj_v", "proj_out"})
+    add("layers.0.self_attn." + std::string(name) + ".weight", {2, 2});
+  for (const char* name : {"gate_proj", "up_proj", "down_proj"})
+    add("layers.0.mlp." + std::string(name) + ".weight", {2, 2});
+  const std::size_t products = tensors.size();
+  for (const char* name : {"layers.0.input_layernorm.weight", "layers.0.self_attn.betas",
+                           "layers.0.post_attention_layernorm.weight", "norm.weight"})
+    add(name, {4});
+  const TrunkShape shape{.architecture = "streaming", .width = 2, .blocks = 1, .heads = 1};
+  const auto written = write_stock(file_, shape, {}, tensors, "");
+  ASSERT_TRUE(written) << written.error().message;
+  const auto done = convert_stock(file_, to_, Precision::int8, {});
+  ASSERT_TRUE(done) << done.error().message;
+  EXPECT_EQ(done->changed, products);
+  for (std::size_t i = 0; i < tensors.size(); ++i)
+    EXPECT_EQ(type(to_, tensors[i].name), i < products ? DType::i8 : DType::f32) << tensors[i].name;
+}
+
 TEST_F(ConvertStock, IsAnotherTrunkThatSaysHowItIsToRun) {
   const auto done = convert_stock(file_, to_, Precision::bf16, {});
   EXPECT_EQ(done->from.trunk_id, id_);

@@ -13,6 +13,7 @@
 #include "heads/conv1d/conv1d_head.hpp"
 #include "heads/diffusion/diffusion_head.hpp"
 #include "heads/gmm/gmm_head.hpp"
+#include "heads/gr1_action/gr1_action_head.hpp"
 #include "heads/mlp/mlp_head.hpp"
 #include "heads/transformer_decoder/transformer_decoder_head.hpp"
 #include "tests/support/malloc_guard.hpp"
@@ -80,6 +81,13 @@ std::vector<Parameter> ddpm() {
   return parameters;
 }
 
+void gr1_action_weights(WeightSet& w) {
+  w.linear("pred_act_mlps.0", kWidth, 6);
+  w.linear("pred_act_mlps.1", 6, 5);
+  w.linear("pred_arm_act", 5, kHorizon * 2);
+  w.linear("pred_gripper_act", 5, kHorizon);
+}
+
 const Kind kKinds[] = {
     {"mlp",
      make<MlpHead>,
@@ -136,6 +144,8 @@ const Kind kKinds[] = {
        w.linear("mean_layer", 10, 3 * kHorizon * 3);
        w.linear("logits_layer", 10, 3);
      }},
+    {"gr1_action", make<Gr1ActionHead>, 1, 3, {{"gripper", "logit"}}, gr1_action_weights},
+    {"gr1_action_sign", make<Gr1ActionHead>, 1, 3, {{"gripper", "sign"}}, gr1_action_weights},
     {"diffusion_ddim", make<DiffusionHead>, 1, 3, kUnet, unet_weights},
     {"diffusion_ddpm", make<DiffusionHead>, 1, 3, ddpm(), unet_weights},
 };
@@ -338,6 +348,34 @@ TEST(TransformerDecoderHead, RefusesActionsOfAnotherWidthThanFeatures) {
 
 TEST(GmmHead, RefusesSeveralFeatureRows) {
   EXPECT_THAT(refusal<GmmHead>(sized(4, 8, 7)), HasSubstr("gets 4"));
+}
+
+TEST(Gr1ActionHead, RefusesActionsWithoutAnArm) {
+  EXPECT_THAT(refusal<Gr1ActionHead>(sized(1, 1, 1)), HasSubstr("actions of 1 number"));
+}
+
+TEST(Gr1ActionHead, ReadsTheFirstFeatureRowAndGivesTheGripperItsSign) {
+  WeightSet set;
+  gr1_action_weights(set);
+  const auto weights = set.views();
+  std::vector<float> features(3 * kWidth, 0.3f), chunks[2];
+  const Parameter grippers[] = {{"gripper", "logit"}, {"gripper", "sign"}};
+  for (int i = 0; i < 2; ++i) {
+    HeadSpec spec = sized(3, kHorizon, 3);
+    spec.parameters = {grippers + i, 1};
+    spec.weights = weights;
+    Gr1ActionHead head;
+    Message why;
+    ASSERT_TRUE(head.activate(spec, why).ok()) << why.text;
+    chunks[i].resize(kHorizon * 3);
+    features.back() += 1;  // not of the first row
+    ASSERT_TRUE(head.decode({features.data(), 3, kWidth}, {chunks[i].data(), kHorizon, 3}).ok());
+  }
+  for (std::size_t t = 0; t < kHorizon; ++t) {
+    EXPECT_EQ(chunks[1][3 * t], chunks[0][3 * t]);
+    EXPECT_EQ(chunks[1][3 * t + 1], chunks[0][3 * t + 1]);
+    EXPECT_EQ(chunks[1][3 * t + 2], chunks[0][3 * t + 2] > 0 ? 1 : -1);
+  }
 }
 
 TEST(DiffusionHead, RefusesAChunkThatCannotBeHalved) {

@@ -4,6 +4,7 @@
 
 #include <limits>
 
+#include "core/learn/dataset.hpp"
 #include "core/nn/safetensors.hpp"
 #include "tests/support/temporary.hpp"
 #include "tests/unit/learn/synthetic.hpp"
@@ -34,6 +35,23 @@ TEST(Demonstrations, ReadBackWhatWasWritten) {
   EXPECT_EQ(again->scale.home_tool, d.scale.home_tool);
 }
 
+TEST(Demonstrations, KeepTheLimitsOfASensorForItsNormaliser) {
+  const TemporaryFolder folder;
+  Demonstrations d = planar_reach("arm", 2, 3);
+  d.sensors.push_back({"state", {2}, d.sensors[0].values, {-5, 0}, {5, 10}});
+  ASSERT_TRUE(write_demonstrations(folder / "d", d));
+  const auto again = read_demonstrations(folder / "d");
+  ASSERT_TRUE(again) << again.error().message;
+  EXPECT_EQ(again->find("state")->low, (std::vector<double>{-5, 0}));
+  EXPECT_EQ(again->find("state")->high, (std::vector<double>{5, 10}));
+  EXPECT_TRUE(again->find("tool")->low.empty());
+  const auto data = make_dataset(*again, {"state"}, {}, {});
+  ASSERT_TRUE(data) << data.error().message;
+  EXPECT_FLOAT_EQ(data->inputs[0].values[2], d.sensors[0].values[2] / 5);
+  EXPECT_FLOAT_EQ(data->inputs[0].values[3], d.sensors[0].values[3] / 5 - 1);
+  EXPECT_THAT(make_dataset(*again, {"tool"}, {}, {}).error().message, HasSubstr("sensor_limits"));
+}
+
 TEST(Demonstrations, AreNotWrittenWhenTheyMakeNoSense) {
   const TemporaryFolder folder;
   const auto said = [&](auto spoil) {
@@ -53,6 +71,15 @@ TEST(Demonstrations, AreNotWrittenWhenTheyMakeNoSense) {
   EXPECT_THAT(said([](auto& d) { d.scale.position_max[0] = -9; }), HasSubstr("position_min"));
   EXPECT_THAT(said([](auto& d) { d.scale.joint_names.pop_back(); }), HasSubstr("joint_names"));
   EXPECT_THAT(said([](auto& d) { d.scale.reach = 0; }), HasSubstr("reach"));
+  EXPECT_THAT(said([](auto& d) {
+                d.sensors[1].low = {0, 0, 0};
+              }),
+              HasSubstr("'tool' have 3 and 0"));
+  EXPECT_THAT(said([](auto& d) {
+                d.sensors[1].low = {0, 0, 0};
+                d.sensors[1].high = {1, 0, 1};
+              }),
+              AllOf(HasSubstr("'tool'"), HasSubstr("number 1 ends at 0")));
 }
 
 TEST(Demonstrations, FromElsewhereAreRefusedWithTheReason) {
@@ -73,6 +100,13 @@ TEST(Demonstrations, FromElsewhereAreRefusedWithTheReason) {
   EXPECT_THAT(said([](auto& m, auto&) { m["reech"] = "1"; }), HasSubstr("'reech'"));
   EXPECT_THAT(said([](auto& m, auto&) { m.erase("reach"); }), HasSubstr("'reach' is missing"));
   EXPECT_THAT(said([](auto& m, auto&) { m["dof"] = "3"; }), HasSubstr("[40, 4, 2]"));
+  EXPECT_THAT(
+      said([](auto& m, auto&) { m["sensor_limits"] = R"({"state":{"min":[0],"max":[1]}})"; }),
+      AllOf(HasSubstr("'state'"), HasSubstr("not recorded")));
+  EXPECT_THAT(said([](auto& m, auto&) { m["sensor_limits"] = R"({"tool":{"min":[0]}})"; }),
+              AllOf(HasSubstr("'tool'"), HasSubstr("max")));
+  EXPECT_THAT(said([](auto& m, auto&) { m["sensor_limits"] = R"({"tool":7})"; }),
+              HasSubstr("sensor_limits"));
   EXPECT_THAT(said([](auto&, auto& t) { t[0].name = "actions"; }), HasSubstr("'actions'"));
   EXPECT_THAT(said([](auto&, auto& t) {
                 t[0].shape = {20, 8, 2};

@@ -5,6 +5,7 @@
 #include <functional>
 
 #include "core/learn/attention.hpp"
+#include "core/learn/causal_attention.hpp"
 #include "core/learn/chance.hpp"
 #include "core/learn/elementwise.hpp"
 #include "core/learn/layers.hpp"
@@ -146,6 +147,56 @@ TEST(Gradient, OfAttentionIsRight) {
   expect_gradient(bias_v, dbias_v, loss, "bias_v");
 }
 
+TEST(Gradient, OfRmsNormIsRight) {
+  constexpr std::size_t kRows = 3, kWidth = 5;
+  Numbers x = numbers(kRows * kWidth, 1), weight = numbers(kWidth, 2);
+  const Numbers dy = numbers(x.size(), 3);
+  Numbers unit(x.size()), inverse(kRows), y(x.size());
+  const auto loss = [&] {
+    rms_norm(kRows, kWidth, x.data(), weight.data(), unit.data(), inverse.data(), y.data());
+    return dot(dy, y);
+  };
+  loss();
+  Numbers dx(x.size(), 0.0), dweight(kWidth);
+  rms_norm_backward(kRows, kWidth, dy.data(), weight.data(), unit.data(), inverse.data(), dx.data(),
+                    dweight.data());
+  expect_gradient(x, dx, loss, "x");
+  expect_gradient(weight, dweight, loss, "weight");
+}
+
+TEST(Gradient, OfCausalAttentionIsRight) {
+  const CausalShape shape = {2, 5, 12, 3, 30.0};
+  const std::size_t n = shape.batch * shape.tokens * shape.width;
+  Numbers q = numbers(n, 1), k = numbers(n, 2), v = numbers(n, 3), out(n);
+  const Numbers dout = numbers(n, 4);
+  CausalTrace<double> trace;
+  const auto loss = [&] {
+    causal_attention(shape, q.data(), k.data(), v.data(), trace, out.data());
+    return dot(dout, out);
+  };
+  loss();
+  Numbers dq(n), dk(n), dv(n);
+  causal_attention_backward(shape, trace, dout.data(), dq.data(), dk.data(), dv.data());
+  expect_gradient(q, dq, loss, "q");
+  expect_gradient(k, dk, loss, "k");
+  expect_gradient(v, dv, loss, "v");
+}
+
+TEST(CausalAttention, SeesNothingOfWhatComesLater) {
+  const CausalShape shape = {1, 6, 8, 2};
+  const std::size_t n = shape.tokens * shape.width;
+  Numbers x = numbers(n, 1), before(n), after(n);
+  CausalTrace<double> trace;
+  causal_attention(shape, x.data(), x.data(), x.data(), trace, before.data());
+  for (std::size_t i = 4 * shape.width; i < n; ++i) x[i] += 1;
+  causal_attention(shape, x.data(), x.data(), x.data(), trace, after.data());
+  for (std::size_t i = 0; i < n; ++i)
+    if (i < 4 * shape.width)
+      EXPECT_EQ(after[i], before[i]) << i;
+    else
+      EXPECT_NE(after[i], before[i]) << i;
+}
+
 TEST(Gradient, OfSmoothL1IsRightOnBothSidesOfBeta) {
   Numbers y = {0.01, -0.02, 0.3, -0.4, 0.049, 0.051};
   const Numbers target(y.size(), 0.0);
@@ -205,8 +256,17 @@ TEST(Gradient, OfABlockIsRight) {
   EXPECT_EQ(through, dx);
 }
 
-Policy small_policy() {
-  Policy policy({"hpt", 8, 2, 2, 2});
+// Windows of one tick for the trunk without memory, of several for the one with.
+struct Kind {
+  nn::TrunkShape shape;
+  std::size_t ticks;
+};
+const Kind kKinds[] = {
+    {{"hpt", 8, 2, 2, 2, {}}, 1},
+    {{"streaming", 8, 2, 2, 4, {{"intermediate_size", "6"}, {"rope_theta", "50"}}}, 3}};
+
+Policy small_policy(const nn::TrunkShape& shape) {
+  Policy policy(shape);
   policy.add_shared_stem("tool", 3, {5});
   policy.add_shared_stem("goal", 3, {5});
   policy.add_body("one", {{"joint_position", 2, false}, {"tool", 3, true}, {"goal", 3, true}}, 4,
@@ -215,57 +275,61 @@ Policy small_policy() {
   return policy;
 }
 
-TEST(Gradient, OfTheWholePolicyIsRightForEveryBodyAndFrozenStock) {
-  const Policy policy = small_policy();
+class GradientOf : public testing::TestWithParam<Kind> {};
+INSTANTIATE_TEST_SUITE_P(Trunks, GradientOf, testing::ValuesIn(kKinds),
+                         [](const auto& kind) { return kind.param.shape.architecture; });
+
+TEST_P(GradientOf, TheWholePolicyIsRightForEveryBodyAndFrozenStock) {
+  const Policy policy = small_policy(GetParam().shape);
   const auto start = policy.layout().initial(7);
   Numbers weights(start.begin(), start.end());
-  constexpr std::size_t kBatch = 2;
+  const Batch batch(2, GetParam().ticks);
   for (const Body& body : policy.bodies()) {
     std::vector<Numbers> inputs;
     std::vector<const double*> views;
     for (const TokenStem& stem : body.stems)
-      inputs.push_back(numbers(kBatch * stem.size, inputs.size()));
+      inputs.push_back(numbers(batch.rows() * stem.size, inputs.size()));
     for (const Numbers& input : inputs) views.push_back(input.data());
-    const Numbers target = numbers(kBatch * body.outputs, 9);
+    const Numbers target = numbers(batch.rows() * body.outputs, 9);
     Numbers dout(target.size());
     PolicyTrace<double> trace;
     const auto loss = [&] {
-      policy.forward(weights.data(), body, kBatch, views, trace);
+      policy.forward(weights.data(), body, batch, views, trace);
       return smooth_l1(dout.size(), trace.head.out.data(), target.data(), 0.05, 1.0, dout.data());
     };
     Numbers gradient(weights.size(), 0.0);
     loss();
-    policy.backward(weights.data(), gradient.data(), false, body, kBatch, views, trace,
-                    dout.data());
+    policy.backward(weights.data(), gradient.data(), false, body, batch, views, trace, dout.data());
     expect_gradient(weights, gradient, loss, body.name.c_str());
 
     Numbers frozen(weights.size(), 0.0);
     loss();
-    policy.backward(weights.data(), frozen.data(), true, body, kBatch, views, trace, dout.data());
+    policy.backward(weights.data(), frozen.data(), true, body, batch, views, trace, dout.data());
     for (std::size_t i = 0; i < weights.size(); ++i)
       ASSERT_EQ(frozen[i], i < policy.stock().end ? 0.0 : gradient[i]) << i;
   }
 }
 
-TEST(Gradient, InFloatIsThatOfDouble) {
-  const Policy policy = small_policy();
+TEST_P(GradientOf, FloatsIsThatOfDoubles) {
+  const Policy policy = small_policy(GetParam().shape);
   const auto weights = policy.layout().initial(7);
   const Numbers wide(weights.begin(), weights.end());
   const Body& body = policy.bodies()[0];
-  constexpr std::size_t kBatch = 5;
+  const Batch batch(5, GetParam().ticks);
   const auto gradient_of = [&]<class T>(const std::vector<T>& w) {
     std::vector<std::vector<T>> inputs;
     std::vector<const T*> views;
     for (const TokenStem& stem : body.stems) {
-      const Numbers values = numbers(kBatch * stem.size, inputs.size());
+      const Numbers values = numbers(batch.rows() * stem.size, inputs.size());
       inputs.emplace_back(values.begin(), values.end());
     }
     for (const auto& input : inputs) views.push_back(input.data());
-    std::vector<T> target(kBatch * body.outputs, T(0.1)), dout(target.size()), gradient(w.size());
+    std::vector<T> target(batch.rows() * body.outputs, T(0.1)), dout(target.size()),
+        gradient(w.size());
     PolicyTrace<T> trace;
-    policy.forward(w.data(), body, kBatch, views, trace);
+    policy.forward(w.data(), body, batch, views, trace);
     smooth_l1(dout.size(), trace.head.out.data(), target.data(), T(0.05), T(1), dout.data());
-    policy.backward(w.data(), gradient.data(), false, body, kBatch, views, trace, dout.data());
+    policy.backward(w.data(), gradient.data(), false, body, batch, views, trace, dout.data());
     return gradient;
   };
   const auto narrow = gradient_of(weights);

@@ -204,6 +204,60 @@ TEST_P(KernelsOf, AttentionIsThatOfTheDefinition) {
   }
 }
 
+TEST_P(KernelsOf, PrefixAttentionSeesOnlyThePrefixOfEachRow) {
+  constexpr std::size_t kHeads = 3, kDim = 5, kWidth = kHeads * kDim;
+  for (const std::size_t rows : {1u, 4u, 70u}) {
+    for (const std::size_t keys : {1u, 9u, 80u}) {
+      const Numbers q = ramp(rows * kWidth), kv = ramp(keys * 2 * kWidth, 2);
+      std::vector<std::uint32_t> visible(rows);
+      for (std::size_t r = 0; r < rows; ++r)
+        visible[r] = static_cast<std::uint32_t>(r * 7 % (keys + 1));
+      Numbers out(rows * kWidth, -77.0f), scratch(attention_scratch(keys, kDim));
+      const test::MallocGuard guard;
+      k.prefix_attention({.q = q.data(),
+                          .q_stride = kWidth,
+                          .rows = rows,
+                          .k = kv.data(),
+                          .v = kv.data() + kWidth,
+                          .kv_stride = 2 * kWidth,
+                          .keys = keys,
+                          .last_head = kHeads,
+                          .dim = kDim,
+                          .scale = 0.4f,
+                          .out = out.data(),
+                          .out_stride = kWidth,
+                          .scratch = scratch.data()},
+                         visible.data());
+      EXPECT_EQ(guard.allocations(), 0u);
+      for (std::size_t r = 0; r < rows; ++r) {
+        for (std::size_t c = 0; c < kWidth; ++c) {
+          const std::size_t first = c / kDim * kDim;
+          double sum = 0, weighted = 0;
+          for (std::size_t j = 0; j < visible[r]; ++j) {
+            const float* key = kv.data() + j * 2 * kWidth;
+            double dot = 0;
+            for (std::size_t i = first; i < first + kDim; ++i)
+              dot += double{q[r * kWidth + i]} * double{key[i]};
+            sum += std::exp(0.4 * dot);
+            weighted += std::exp(0.4 * dot) * key[kWidth + c];
+          }
+          const double expected = visible[r] == 0 ? 0 : weighted / sum;
+          ASSERT_NEAR(out[r * kWidth + c], expected, 3e-6) << rows << ", " << keys << ", row " << r;
+        }
+      }
+    }
+  }
+}
+
+TEST_P(KernelsOf, GeluTanhIsThatOfTheDefinition) {
+  for (float x = -12; x <= 12; x += 0.01f) {
+    float y = x;
+    k.gelu_tanh(&y, 1);
+    const double u = std::sqrt(2 / M_PI) * (x + 0.044715 * x * x * x);
+    ASSERT_NEAR(y, 0.5 * x * (1 + std::tanh(u)), 1e-6 * std::max(1.0f, std::abs(x))) << x;
+  }
+}
+
 TEST_P(KernelsOf, RoundsToTheNearestBf16) {
   const std::pair<float, std::uint16_t> known[] = {
       {0.0f, 0x0000},

@@ -249,6 +249,7 @@ PolicyReport sound_report() {
                  .sensors = {{"joint_position", "rad", "joint", {1}}}};
   report.has_policy = true;
   report.shape = {.tokens = 1, .width = 1, .features = 1, .horizon = 1, .dof = 1};
+  report.token_layout = "joint_position (1) by pass: 1; 1 wide; mean pooled";
   report.state = {{.owner = "head:mlp", .bytes = std::vector<std::byte>(8)}};
   return report;
 }
@@ -258,6 +259,7 @@ TEST(PolicyReport, SurvivesItsWay) {
   ASSERT_TRUE(read) << read.error().message;
   EXPECT_TRUE(same_body(read->body, sound_report().body)) << "every number to its last bit";
   EXPECT_EQ(read->state[0].bytes.size(), 8U);
+  EXPECT_EQ(read->token_layout, sound_report().token_layout);
   const auto refused = read_report(to_line(Error{Code::not_found, "no such plugin"}));
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, Code::not_found);

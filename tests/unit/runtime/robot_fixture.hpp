@@ -77,7 +77,8 @@ class RobotTest : public testing::Test {
     frame->sequence = ++sequence_;
     frame->readable = clock_ += later;
     frame->want_chunk = want_chunk;
-    frame->episode_start = false;
+    frame->episode_start = std::exchange(episode_start_, false);
+    frame->same_task = same_task_;
     frame->reading_count = 2;
     frame->sizes[0] = 2;
     frame->sizes[1] = 3;
@@ -86,7 +87,8 @@ class RobotTest : public testing::Test {
     robot_.handle_messages();
   }
 
-  void answer(std::uint64_t request, std::uint64_t generation, Code code = Code::ok) {
+  void answer(std::uint64_t request, std::uint64_t generation, Code code = Code::ok,
+              trunk::Recall recall = trunk::Recall::none, std::uint64_t steps = 0) {
     auto* frame = robot_.mailbox().features.loan();
     ASSERT_NE(frame, nullptr);
     frame->request = request;
@@ -94,6 +96,8 @@ class RobotTest : public testing::Test {
     frame->code = code;
     frame->count = 1;
     frame->width = test::kToyWidth;
+    frame->recall = recall;
+    frame->steps = steps;
     std::fill_n(frame->values.get(), test::kToyWidth, 0.0F);
     robot_.mailbox().features.publish();
     robot_.handle_messages();
@@ -142,6 +146,7 @@ class RobotTest : public testing::Test {
   std::uint64_t sequence_ = 0;
   base::Nanoseconds clock_ = base::monotonic_ns();
   bool taken_ = false;
+  bool episode_start_ = false, same_task_ = false;  ///< of the next observation
 };
 
 }  // namespace cambium::runtime

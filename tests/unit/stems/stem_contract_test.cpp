@@ -7,8 +7,13 @@
 #include <limits>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "stems/gr1/gr1_image_stem.hpp"
+#include "stems/gr1/gr1_language_stem.hpp"
+#include "stems/gr1/gr1_patch_stem.hpp"
+#include "stems/gr1/gr1_state_stem.hpp"
 #include "stems/image/image_stem.hpp"
 #include "stems/proprio/proprio_stem.hpp"
 #include "stems/token/token_stem.hpp"
@@ -54,6 +59,33 @@ void latent_weights(WeightSet& w, std::uint64_t features, std::uint64_t tokens) 
 const std::vector<Parameter> kLatent = {
     {"widths", "[10, 12]"}, {"crossattn_heads", "2"}, {"crossattn_dim_head", "6"}};
 
+void resampler_weights(WeightSet& w, const std::string& embed) {
+  constexpr std::uint64_t kFeatures = 8, kLatents = 3, kInner = 2 * 6;
+  const std::string at = "perceiver_resampler.";
+  w.add(at + "latents", {kLatents, kFeatures});
+  w.add(at + "media_pos_emb", {1, 1, kFeatures});
+  for (const char* layer : {"layers.0.", "layers.1."}) {
+    const std::string name = at + layer;
+    w.norm(name + "0.norm_media", kFeatures);
+    w.norm(name + "0.norm_latents", kFeatures);
+    w.linear(name + "0.to_q", kFeatures, kInner, false);
+    w.linear(name + "0.to_kv", kFeatures, 2 * kInner, false);
+    w.linear(name + "0.to_out", kInner, kFeatures, false);
+    w.norm(name + "1.0", kFeatures);
+    w.linear(name + "1.1", kFeatures, 20, false);
+    w.linear(name + "1.3", 20, kFeatures, false);
+  }
+  w.norm(at + "norm", kFeatures);
+  w.linear(embed, kFeatures, kWidth);
+}
+
+std::vector<Parameter> resampler(const char* camera) {
+  return {{"resampler_depth", "2"},
+          {"resampler_heads", "2"},
+          {"resampler_dim_head", "6"},
+          {"camera", camera}};
+}
+
 const Kind kKinds[] = {
     {"token",
      make<TokenStem>,
@@ -80,6 +112,45 @@ const Kind kKinds[] = {
      6,
      kLatent,
      [](WeightSet& w) { latent_weights(w, 8, 6); }},
+    {"gr1_language",
+     make<Gr1LanguageStem>,
+     {9},
+     1,
+     1,
+     {},
+     [](WeightSet& w) { w.linear("embed_lang", 9, kWidth); }},
+    {"gr1_state",
+     make<Gr1StateStem>,
+     {8},
+     1,
+     1,
+     {},
+     [](WeightSet& w) {
+       w.linear("embed_arm_state", 6, kWidth);
+       w.linear("embed_gripper_state", 2, kWidth);
+       w.linear("embed_state", 2 * kWidth, kWidth);
+     }},
+    {"gr1_image_hand",
+     make<Gr1ImageStem>,
+     {9},
+     1,
+     1,
+     {{"camera", "hand"}},
+     [](WeightSet& w) { w.linear("embed_hand_img", 9, kWidth); }},
+    {"gr1_patch",
+     make<Gr1PatchStem>,
+     {5, 8},
+     1,
+     3,
+     resampler("static"),
+     [](WeightSet& w) { resampler_weights(w, "embed_patch"); }},
+    {"gr1_patch_hand",
+     make<Gr1PatchStem>,
+     {5, 8},
+     1,
+     3,
+     resampler("hand"),
+     [](WeightSet& w) { resampler_weights(w, "embed_hand_patch"); }},
 };
 
 class StemContract : public testing::TestWithParam<Kind> {
@@ -196,17 +267,27 @@ TEST_P(StemContract, AnExtraTensorIsNamed) {
 }
 
 TEST_P(StemContract, AnUnknownParameterIsNamedWithTheNearest) {
-  parameters_.push_back({"width", "[3]"});
+  if (parameters_.empty()) {
+    parameters_.push_back({"width", "3"});
+    EXPECT_EQ(activate().code(), Code::incompatible);
+    EXPECT_THAT(why_.text, HasSubstr("'width'"));
+    return;
+  }
+  const std::string known = parameters_[0].key, unknown = known.substr(0, known.size() - 1);
+  parameters_.push_back({unknown.c_str(), "3"});
   EXPECT_EQ(activate().code(), Code::incompatible);
-  EXPECT_THAT(why_.text, HasSubstr("'width'"));
-  EXPECT_THAT(why_.text, HasSubstr("'widths'"));
+  EXPECT_THAT(why_.text, HasSubstr("'" + unknown + "'"));
+  EXPECT_THAT(why_.text, HasSubstr("'" + known + "'"));
 }
 
 TEST_P(StemContract, AParameterOfTheWrongKindIsNamedWithItsValue) {
-  parameters_[0].value = "wide";
-  EXPECT_EQ(activate().code(), Code::incompatible);
-  EXPECT_THAT(why_.text, HasSubstr("'widths'"));
-  EXPECT_THAT(why_.text, HasSubstr("'wide'"));
+  for (auto& parameter : parameters_) {
+    const char* right = std::exchange(parameter.value, "wide");
+    EXPECT_EQ(activate().code(), Code::incompatible);
+    EXPECT_THAT(why_.text, HasSubstr("'" + std::string(parameter.key) + "'"));
+    EXPECT_THAT(why_.text, HasSubstr("'wide'"));
+    parameter.value = right;
+  }
 }
 
 TEST_P(StemContract, RefusesViewsOfOtherSizes) {
@@ -311,6 +392,53 @@ TEST(ProprioStem, RefusesAnotherNumberOfTokensThanTheLayout) {
   EXPECT_EQ(stem.activate(spec, why).code(), Code::incompatible);
   EXPECT_THAT(why.text, HasSubstr("16"));
   EXPECT_THAT(why.text, HasSubstr("8 tokens"));
+}
+
+/// The sentence with which a stem of GR-1 refuses a sensor.
+template <class Kind>
+std::string refusal(std::vector<std::uint32_t> shape, std::uint32_t horizon, std::uint32_t tokens) {
+  StemSpec spec;
+  spec.rank = static_cast<std::uint32_t>(shape.size());
+  for (std::size_t i = 0; i < shape.size(); ++i) spec.shape[i] = shape[i];
+  spec.horizon = horizon;
+  spec.tokens = tokens;
+  spec.width = 4;
+  Kind stem;
+  Message why;
+  EXPECT_EQ(stem.activate(spec, why).code(), Code::incompatible);
+  return why.text;
+}
+
+TEST(Gr1Stems, ReadOneObservationBecauseTheTrunkRemembersTheRest) {
+  EXPECT_THAT(refusal<Gr1LanguageStem>({6}, 2, 1), HasSubstr("windows of 2 observations"));
+  EXPECT_THAT(refusal<Gr1StateStem>({6}, 2, 1), HasSubstr("windows of 2 observations"));
+  EXPECT_THAT(refusal<Gr1ImageStem>({6}, 2, 1), HasSubstr("windows of 2 observations"));
+  EXPECT_THAT(refusal<Gr1PatchStem>({5, 6}, 2, 3), HasSubstr("windows of 2 observations"));
+}
+
+TEST(Gr1Stems, RefuseSensorsAndLayoutsOfAnotherShape) {
+  EXPECT_THAT(refusal<Gr1LanguageStem>({5, 6}, 1, 1), HasSubstr("rank 2, expected 1"));
+  EXPECT_THAT(refusal<Gr1PatchStem>({6}, 1, 3), HasSubstr("rank 1, expected 2"));
+  EXPECT_THAT(refusal<Gr1StateStem>({2}, 1, 1), HasSubstr("has 2 numbers"));
+  EXPECT_THAT(refusal<Gr1ImageStem>({6}, 1, 2), HasSubstr("the layout has 2"));
+}
+
+TEST(Gr1LanguageStem, ReadsADirectionWhateverItsLength) {
+  WeightSet set;
+  set.linear("embed_lang", 3, 4);
+  const auto weights = set.views();
+  StemSpec spec;
+  spec.shape[0] = 3;
+  spec.width = 4;
+  spec.weights = weights;
+  Gr1LanguageStem stem;
+  Message why;
+  ASSERT_TRUE(stem.activate(spec, why).ok()) << why.text;
+  const float near[] = {1, -2, 2}, far[] = {100, -200, 200};
+  float near_out[4], far_out[4];
+  ASSERT_TRUE(stem.encode({near, 1, 3}, {near_out, 1, 4}).ok());
+  ASSERT_TRUE(stem.encode({far, 1, 3}, {far_out, 1, 4}).ok());
+  for (int i = 0; i < 4; ++i) EXPECT_NEAR(near_out[i], far_out[i], 1e-5);
 }
 
 TEST(TokenStem, RefusesSizesThatNobodyCanMean) {

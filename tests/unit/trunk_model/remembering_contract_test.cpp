@@ -9,6 +9,7 @@
 #include "tests/support/malloc_guard.hpp"
 #include "tests/support/robot_memory.hpp"
 #include "tests/unit/trunk_model/remembering_trunks.hpp"
+#include "tests/unit/trunk_model/scan_weights.hpp"
 
 namespace cambium::trunk {
 namespace {
@@ -38,6 +39,23 @@ Remembering infini(const char* name, MemoryRule rule, bool rope) {
   return {name, [=](auto& set) { fill(set, spec, "", rope); },
           [=](auto weights, const auto& options) {
             return InfiniModel::create(kLlama, spec, weights, options);
+          }};
+}
+
+Remembering retnet(const char* name, RetentionForm form) {
+  RetnetSpec spec = test::small_retnet();
+  spec.form = form;
+  return {name, [=](auto& set) { test::add_retnet(set, spec); },
+          [=](auto weights, const auto& options) {
+            return RetnetModel::create(spec, weights, options);
+          }};
+}
+
+Remembering mamba() {
+  const MambaSpec spec = test::small_mamba();
+  return {"mamba", [=](auto& set) { test::add_mamba(set, spec); },
+          [=](auto weights, const auto& options) {
+            return MambaModel::create(spec, weights, options);
           }};
 }
 
@@ -254,7 +272,8 @@ INSTANTIATE_TEST_SUITE_P(
                                      streaming("evict_for_space", Eviction::for_space),
                                      infini("linear", MemoryRule::linear, false),
                                      infini("linear_rope", MemoryRule::linear, true),
-                                     infini("delta_rope", MemoryRule::delta, true)),
+                                     infini("delta_rope", MemoryRule::delta, true),
+                                     retnet("retention", RetentionForm::recurrent), mamba()),
                      testing::Values(Engine{Backend::eigen, Precision::f32},
                                      Engine{Backend::onednn, Precision::f32},
                                      Engine{Backend::onednn, Precision::bf16},
