@@ -20,6 +20,7 @@
 #include "core/app/stop_signal.hpp"
 #include "core/app/supervised.hpp"
 #include "core/app/verb.hpp"
+#include "core/base/available_memory.hpp"
 #include "core/config/config.hpp"
 #include "core/config/endpoint.hpp"
 #include "core/config/run_dir.hpp"
@@ -27,6 +28,7 @@
 #include "core/nn/stock.hpp"
 #include "core/trunk/load_trunk.hpp"
 #include "core/trunk/server.hpp"
+#include "core/trunk/sessions.hpp"
 
 namespace cambium::app {
 namespace {
@@ -35,7 +37,7 @@ using nlohmann::json;
 
 struct Options {
   std::string config, stock, endpoint, backend, precision;
-  unsigned threads = 0;
+  unsigned threads = 0, session_memory = 0;
   std::vector<unsigned> cores;
   bool json = false, explain = false;
 };
@@ -104,6 +106,7 @@ Result<config::Config> settings(const Options& options) {
     trunk.precision = static_cast<config::Precision>(name - std::begin(kPrecisionNames));
   }
   if (options.threads > 0) trunk.threads = options.threads;
+  if (options.session_memory > 0) trunk.session_memory_mb = options.session_memory;
   if (!options.cores.empty()) trunk.cores = options.cores;
   // A file's cores are for a file's threads.
   if (options.threads > 0 && options.cores.empty()) trunk.cores.clear();
@@ -131,6 +134,38 @@ std::pair<std::string, std::string> chosen(const config::TrunkConfig& trunk) {
   return {nn::to_string(precision), std::move(why)};
 }
 
+/// Of one model, in its budget.
+struct Remembers {
+  std::uint64_t bytes = 0;     ///< of one session
+  std::uint32_t capacity = 0;  ///< sessions
+  std::string text;            ///< both, in words
+};
+
+Result<Remembers> remembers(const config::TrunkConfig& trunk, const trunk::ModelInfo& model) {
+  const auto sessions =
+      trunk::Sessions::create(model, {.budget = std::uint64_t{trunk.session_memory_mb} << 20,
+                                      .available = 1024 * base::available_memory_kb()});
+  if (!sessions) return sessions.error();
+  if (model.session_bytes == 0)
+    return Remembers{.text = fmt::format("none: {} remembers nothing", model.architecture)};
+  return Remembers{model.session_bytes, sessions->capacity(),
+                   fmt::format("{} bytes each, {} of them in {} MB", model.session_bytes,
+                               sessions->capacity(), trunk.session_memory_mb)};
+}
+
+// How much a model remembers is the model's to say, so it is made once.
+Result<Remembers> remembers(const config::TrunkConfig& trunk) {
+  const auto stock = nn::Stock::open_mapped(trunk.stock);
+  if (!stock) return stock.error();
+  trunk::ModelOptions options;
+  options.backend = model_backend(trunk);
+  options.precision = wanted_precision(trunk).value_or(stock->precision());
+  options.max_rows = 1;
+  const auto model = trunk::load_model(stock->file(), options);
+  if (!model) return model.error();
+  return remembers(trunk, (*model)->info());
+}
+
 // Which value holds and who set it, so that nobody has to guess.
 void explain(const Options& options, const config::Config& config) {
   const auto& trunk = config.trunk;
@@ -144,6 +179,8 @@ void explain(const Options& options, const config::Config& config) {
       {"queue", std::to_string(trunk.queue), false},
       {"max_batch", std::to_string(trunk.max_batch), false},
       {"max_tokens", std::to_string(trunk.max_tokens), false},
+      {"session_memory_mb", std::to_string(trunk.session_memory_mb), options.session_memory > 0},
+      {"session_lease_ms", std::to_string(trunk.session_lease.count()), false},
   };
   json object = json::object();
   std::string text;
@@ -152,12 +189,23 @@ void explain(const Options& options, const config::Config& config) {
                          : config.given.contains(std::string("trunk.") + setting.key) ? "config"
                                                                                       : "default";
     object[setting.key] = {{"value", setting.value}, {"from", source}};
-    text += fmt::format("{:<10}  {:<7}  {}\n", setting.key, source, setting.value);
+    text += fmt::format("{:<17}  {:<7}  {}\n", setting.key, source, setting.value);
   }
   const auto [precision, why] = chosen(trunk);
-  text += fmt::format("{:<10}  {:<7}  {}", "computes", "", why);
-  say(options, {{"event", "explain"}, {"trunk", object}, {"precision", precision}, {"chosen", why}},
-      text);
+  const auto memory = remembers(trunk);
+  const std::string kept = memory ? memory->text : "not known: " + memory.error().message;
+  text += fmt::format("{:<17}  {:<7}  {}\n", "sessions", "", kept);
+  text += fmt::format("{:<17}  {:<7}  {}", "computes", "", why);
+  json all{{"event", "explain"},
+           {"trunk", object},
+           {"precision", precision},
+           {"chosen", why},
+           {"sessions", kept}};
+  if (memory) {
+    all["session_bytes"] = memory->bytes;
+    all["session_capacity"] = memory->capacity;
+  }
+  say(options, all, text);
 }
 
 json stats_json(const trunk::ServerStats& stats, const std::vector<trunk::RobotCounts>& robots) {
@@ -175,6 +223,9 @@ json stats_json(const trunk::ServerStats& stats, const std::vector<trunk::RobotC
           {"expired", stats.expired},
           {"refused", stats.refused},
           {"queue_high", stats.queue_high},
+          {"sessions_made", stats.sessions_made},
+          {"sessions_evicted", stats.sessions_evicted},
+          {"sessions_refused", stats.sessions_refused},
           {"robots", list},
           {"queue_p50_us", stats.queue_p50_us},
           {"queue_p99_us", stats.queue_p99_us},
@@ -193,7 +244,7 @@ json load_json(const trunk::LoadTimes& took) {
 
 void say_ready(const Options& options, const config::TrunkConfig& trunk,
                const trunk::LoadedTrunk& loaded, const trunk::ModelInfo& model,
-               const std::string& endpoint) {
+               const Remembers& memory, const std::string& endpoint) {
   const std::string& id = loaded.identity.trunk;
   const json object{{"event", "ready"},
                     {"trunk", id},
@@ -210,13 +261,15 @@ void say_ready(const Options& options, const config::TrunkConfig& trunk,
                     {"stock", trunk.stock.string()},
                     {"mapped", loaded.mapped},
                     {"load_ms", load_json(loaded.took)},
+                    {"session_bytes", memory.bytes},
+                    {"session_capacity", memory.capacity},
                     {"pid", ::getpid()}};
   say(options, object,
-      fmt::format("trunk {}: {}, {} x {} wide, {:.1f} MB, {}, {} on {} thread{}, at {}",
+      fmt::format("trunk {}: {}, {} x {} wide, {:.1f} MB, {}, {} on {} thread{}, {}at {}",
                   id.substr(0, 16), model.architecture, model.blocks, model.width,
                   static_cast<double>(model.weight_bytes) * 1e-6, nn::to_string(model.precision),
                   backend_name(trunk.backend), trunk.threads, trunk.threads == 1 ? "" : "s",
-                  endpoint));
+                  memory.bytes > 0 ? "sessions of " + memory.text + ", " : "", endpoint));
 }
 
 Result<trunk::ServerStats> serve(const Options& options, const config::Config& config,
@@ -231,6 +284,8 @@ Result<trunk::ServerStats> serve(const Options& options, const config::Config& c
                                       .queue = settings.queue,
                                       .max_batch = settings.max_batch,
                                       .max_tokens = settings.max_tokens};
+  server_options.session_memory = std::uint64_t{settings.session_memory_mb} << 20;
+  server_options.session_lease = settings.session_lease.count() * base::kMillisecond;
   if (!settings.cores.empty()) server_options.core = settings.cores.front();
   trunk::ModelOptions model_options;
   model_options.backend = model_backend(settings);
@@ -240,6 +295,8 @@ Result<trunk::ServerStats> serve(const Options& options, const config::Config& c
   auto loaded = trunk::load_trunk(settings.stock, model_options, wanted_precision(settings));
   if (!loaded) return loaded.error();
   const trunk::ModelInfo info = loaded->model->info();
+  const auto memory = remembers(settings, info);
+  if (!memory) return memory.error();
   const std::string& id = loaded->identity.trunk;
   server_options.open = trunk::stock_opener(model_options, wanted_precision(settings));
   server_options.log = [&options](const std::string& text) {
@@ -249,7 +306,7 @@ Result<trunk::ServerStats> serve(const Options& options, const config::Config& c
       server_options, {base::from_hex(id), backend_name(settings.backend), settings.max_tokens},
       std::move(loaded->model));
   if (!server) return server.error();
-  say_ready(options, settings, *loaded, info, server->endpoint());
+  say_ready(options, settings, *loaded, info, *memory, server->endpoint());
   supervised.ready("trunk " + id.substr(0, 16));
   TrunkPulse pulse(*server);
   while (!stop.wait(supervised.watched() ? kLook : -1))
@@ -275,9 +332,13 @@ int run(const Options& options) {
   std::vector<trunk::RobotCounts> robots;
   const auto stats = serve(options, *config, stop, supervised, robots);
   if (!stats) return complain(options, stats.error());
-  say(options, stats_json(*stats, robots),
+  std::string sentence =
       fmt::format("stopped: {} requests in {} passes, {} refused as busy, {} too late, {} refused",
-                  stats->served, stats->batches, stats->busy, stats->expired, stats->refused));
+                  stats->served, stats->batches, stats->busy, stats->expired, stats->refused);
+  if (stats->sessions_made > 0)
+    sentence += fmt::format("; {} sessions made, {} evicted", stats->sessions_made,
+                            stats->sessions_evicted);
+  say(options, stats_json(*stats, robots), sentence);
   return kDone;
 }
 
@@ -298,11 +359,14 @@ void add_trunk(CLI::App& program, int& exit_code) {
   verb->add_option("--cores", options->cores, "A core for each thread: 0,1")->delimiter(',');
   verb->add_option("--threads", options->threads, "Threads of one forward pass")
       ->check(CLI::Range(1, 256));
+  verb->add_option("--session-memory", options->session_memory,
+                   "MB for what a model that remembers keeps of all robots")
+      ->check(CLI::Range(1, 1'048'576));
   verb->add_flag("--json", options->json, "One JSON object a line");
   verb->add_flag(
       "--explain", options->explain,
-      "Show every setting, whether option, config or default set it, and what this machine would "
-      "compute in; run nothing");
+      "Show every setting, whether option, config or default set it, what this machine would "
+      "compute in, and how many bytes the stock's model keeps of a robot; run nothing");
   verb->footer(
       "Examples:\n  cambium trunk --stock models/stock.safetensors\n"
       "  cambium trunk --precision bf16 --threads 2 --cores 0,1 --explain");

@@ -55,6 +55,8 @@ TrunkConfig read_trunk(Section section, const std::filesystem::path& base, Keys&
   section.count("queue", trunk.queue, 1, 4096);
   section.count("max_batch", trunk.max_batch, 1, 1024);
   section.count("max_tokens", trunk.max_tokens, 1, 8192);
+  section.count("session_memory_mb", trunk.session_memory_mb, 1, 1'048'576);
+  read_milliseconds(section, "session_lease_ms", trunk.session_lease);
   keys.close(section);
   return trunk;
 }

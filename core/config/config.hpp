@@ -47,6 +47,9 @@ struct TrunkConfig {
   std::uint32_t queue = 64;          ///< requests that may wait; more are refused
   std::uint32_t max_batch = 16;      ///< robots in one forward pass
   std::uint32_t max_tokens = 256;    ///< of one request
+  std::uint32_t session_memory_mb = 256;  ///< of all robots' memories, of each model
+  std::chrono::milliseconds session_lease{
+      2000};  ///< a session is its robot's so long after a request
 };
 
 /// [host]

@@ -42,6 +42,45 @@ constexpr std::size_t attention_scratch(std::size_t keys, std::size_t dim) noexc
   return (keys + 17) * (2 * dim + 20) + 4 * (dim + 16);
 }
 
+// Remembered keys lie in blocks of so many: (slots / kCachedBlock, dim, kCachedBlock), so that the
+// same number of all keys of a block is side by side. The same on every machine: memories travel.
+constexpr std::size_t kCachedBlock = 16;
+
+/// Remembered values are (slots, this many): rows are padded with zeros to whole blocks. [any, rt]
+constexpr std::size_t cached_value_width(std::size_t dim) noexcept {
+  return (dim + kCachedBlock - 1) / kCachedBlock * kCachedBlock;
+}
+
+/// A run of remembered keys, and the queries as these keys want them: a key that is older than the
+/// others may have to be met at another angle.
+struct CachedRun {
+  const float* q = nullptr;  ///< (tokens, group * dim)
+  std::size_t q_stride = 0;  ///< floats from token to token
+  const float *keys = nullptr, *values = nullptr;
+  std::size_t slots = 0;  ///< whole blocks
+  /// (tokens): a token sees the slots from `first` to before `last`; the bytes of others do not
+  /// matter, but those of values that another token sees.
+  const std::uint32_t *first = nullptr, *last = nullptr;
+};
+
+/// softmax(scale q k^T) v over all runs, for the heads that share keys and values; each key and
+/// value is read once for all tokens. Every token sees at least one key.
+struct CachedAttentionArgs {
+  const CachedRun* runs = nullptr;
+  std::size_t run_count = 0;
+  std::size_t tokens = 0, group = 0;  ///< group: heads, side by side
+  std::size_t dim = 0, value_dim = 0;
+  float scale = 1;
+  float* out = nullptr;  ///< (tokens, group * value_dim)
+  std::size_t out_stride = 0;
+  float* scratch = nullptr;  ///< cached_attention_scratch(tokens * group, value_dim) floats
+};
+
+/// Floats that one call of Kernels::cached_attention needs beside its arguments. [any, rt]
+constexpr std::size_t cached_attention_scratch(std::size_t rows, std::size_t value_dim) noexcept {
+  return rows * (cached_value_width(value_dim) + 2) + 4 * 128;
+}
+
 /// y = epilogue((sums - offsets) * row scale * scales + bias): what an int8 product means.
 struct RescaleArgs {
   const std::int32_t* sums = nullptr;  ///< (rows, n) without gaps
@@ -83,6 +122,25 @@ struct Kernels {
   void (*rms_norm)(const float* x, std::size_t rows, std::size_t width, const float* weight,
                    float eps, float* y) noexcept;
   void (*silu_times)(const float* x, std::size_t n, float* y) noexcept;  ///< y *= SiLU(x)
+  void (*cached_attention)(const CachedAttentionArgs&) noexcept;
+  // Puts one into `slot` of those that are remembered.
+  void (*remember_key)(const float* key, std::size_t dim, std::size_t slot, float* keys) noexcept;
+  void (*remember_value)(const float* value, std::size_t dim, std::size_t slot,
+                         float* values) noexcept;
+  /// Rotary position: in each head, numbers i and i + dim / 2 turn by one angle. turn: (dim / 2)
+  /// cosines, then as many sines. y may be x.
+  void (*rotate)(const float* x, std::size_t heads, std::size_t dim, const float* turn,
+                 float* y) noexcept;
+  /// What a compressive memory is written and read with, in place over n: x + 1 above 0, else
+  /// exp(x), which is above 0.
+  void (*elu_plus_one)(float* x, std::size_t n) noexcept;
+  /// y (rows, width) = x (rows, dim) state (dim, width). width: whole blocks of kCachedBlock; all
+  /// without gaps.
+  void (*read_state)(const float* x, std::size_t rows, std::size_t dim, const float* state,
+                     std::size_t width, float* y) noexcept;
+  /// state (dim, width) += x^T y, with x (rows, dim) and y (rows, width).
+  void (*add_to_state)(const float* x, const float* y, std::size_t rows, std::size_t dim,
+                       std::size_t width, float* state) noexcept;
 };
 
 /// The fastest set that this processor runs. [any, rt]

@@ -95,6 +95,8 @@ void softmax_row(float* x, Size n) noexcept {
 }
 
 #include "core/nn/kernels_attention.hpp"
+#include "core/nn/kernels_cached_attention.hpp"
+#include "core/nn/kernels_state.hpp"
 
 void layer_norm(const float* x, Size rows, Size width, const float* weight, const float* bias,
                 float eps, float* y) noexcept {
@@ -280,7 +282,14 @@ const Kernels kKernels = {CAMBIUM_TEXT(CAMBIUM_ISA),
                           rescale,
                           add,
                           rms_norm,
-                          silu_times};
+                          silu_times,
+                          cached_attention,
+                          remember_key,
+                          remember_value,
+                          rotate,
+                          elu_plus_one,
+                          read_state,
+                          add_to_state};
 #undef CAMBIUM_TEXT
 #undef CAMBIUM_TEXT_
 

@@ -15,6 +15,8 @@ namespace {
 
 constexpr std::pair<const char*, LoadArchitecture> kArchitectures[] = {
     {"hpt", load_hpt},
+    {"streaming", load_streaming},
+    {"infini", load_infini},
 };
 
 Result<std::uint32_t> count(const nn::SafetensorsFile& file, std::string_view key) {

@@ -109,7 +109,7 @@ Result<Sessions> Sessions::create(const ModelInfo& model, const Limits& limits) 
     return Error{Code::limit,
                  fmt::format("[trunk] session_memory_mb: {} bytes are too few for one session of "
                              "'{}', which takes {} bytes",
-                             limits.budget, model.architecture, model.session_bytes)};
+                             limits.budget, model.architecture, impl->stride)};
   const std::uint64_t all = impl->capacity * std::uint64_t{impl->stride};
   if (all > limits.available)
     return Error{

@@ -130,7 +130,11 @@ Result<std::unique_ptr<Lane>> ModelShelf::make(const ServerIdentity& identity) {
   if (auto done = warm_up(**model, options_.limits.batch.max_tokens); !done)
     return Error{done.error().code,
                  fmt::format("'{}': {}", order_->stock.string(), done.error().message)};
-  return Lane::make(options_.limits, identity, std::move(*model));
+  auto lane = Lane::make(options_.limits, identity, std::move(*model));
+  if (!lane)
+    return Error{lane.error().code,
+                 fmt::format("'{}': {}", order_->stock.string(), lane.error().message)};
+  return lane;
 }
 
 void ModelShelf::put_away(std::unique_ptr<Lane> lane) {

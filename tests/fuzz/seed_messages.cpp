@@ -124,6 +124,19 @@ void from_hosts(const Keep& keep) {
         b, wire::CreateTrunkLoad(b, wire::CreateTrunkLoadRequestDirect(
                                         b, kWireProtocol, 5, "/models/stock.safetensors", &id)));
   });
+  const auto step = [&](const char* name, const char* session, std::int64_t time, bool peek) {
+    seed(keep, {"trunk_server"}, name, [&](Builder& b) {
+      const std::vector<std::uint8_t> trunk(32, 0xab);
+      const Floats values(8, 0.3F);
+      wire::FinishTokensBuffer(
+          b, wire::CreateTokensDirect(b, 1, 7, 3, &trunk, 0, wire::Pooling::last, 0, 2, 4, &values,
+                                      session, 77, 1, time, peek));
+    });
+  };
+  step("step_of_a_session", "arm_1", 1'000'000, false);
+  step("step_of_another", "arm_2", 2'000'000, false);
+  step("peek_at_a_session", "arm_1", 1'000'001, true);
+  step("step_of_no_name", "../arm", 1, false);
   tokens("tokens", wire::Pooling::mean, 0);
   tokens("tokens_of_actions", wire::Pooling::action_token, 1);
 }

@@ -1,8 +1,9 @@
-// What hosts send to a trunk: tokens, hello, orders to load. The real server reads it from its real
-// socket.
+// What hosts send to a trunk: tokens, hello, orders to load. Real servers read it from their real
+// sockets: one whose model remembers, and one whose model does not.
 #include "core/trunk/server.hpp"
 #include "tests/fuzz/peer.hpp"
 #include "tests/support/fake_model.hpp"
+#include "tests/support/remembering_model.hpp"
 #include "tests/support/tokens.hpp"
 
 namespace {
@@ -19,6 +20,7 @@ Result<trunk::OpenedStock> open(const std::filesystem::path& file) {
       }};
 }
 
+template <class Model>
 struct Fixture {
   trunk::TrunkServer server = fuzz::Caller::must(trunk::TrunkServer::start(
       {.endpoint = "tcp://127.0.0.1:0",
@@ -27,18 +29,27 @@ struct Fixture {
        .max_tokens = 16,
        .open = open,
        .max_width = 4,
-       .lease = 50 * base::kMillisecond},
-      {.id = test::digest(0xab), .backend = "fake"}, std::make_unique<test::FakeModel>(4)));
+       .lease = 50 * base::kMillisecond,
+       .session_memory = 4 * 64,  // four sessions, which soon give place to others
+       .session_lease = base::kMillisecond},
+      {.id = test::digest(0xab), .backend = "fake"}, std::make_unique<Model>(4)));
   transport::Context context;
   fuzz::Caller host{context, server.endpoint()};
+
+  void read(std::span<const std::byte> message) {
+    host.send(message);
+    host.fence();
+  }
 };
 
 }  // namespace
 
 int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  static Fixture fixture;
+  static Fixture<test::FakeModel> forgets;
+  static Fixture<test::RememberingModel> remembers;
   // The largest that the server takes; a larger one ends the connection before it is read.
-  fixture.host.send(fuzz::bytes(data, std::min<std::size_t>(size, 1024)));
-  fixture.host.fence();
+  const auto message = fuzz::bytes(data, std::min<std::size_t>(size, 1024));
+  forgets.read(message);
+  remembers.read(message);
   return 0;
 }

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "core/trunk/link.hpp"
 #include "core/trunk/server.hpp"
 #include "tests/support/fake_model.hpp"
 #include "tests/support/remembering_model.hpp"
@@ -57,6 +58,7 @@ class TrunkSessionsTest : public testing::Test {
     options.max_batch = 8;
     options.max_tokens = 32;
     options.session_memory = 3 * kBytes;
+    options.session_lease = 60 * base::kSecond;  // longer than any test takes
     return options;
   }
   Result<TrunkServer> try_start(ServerOptions options) {
@@ -176,6 +178,327 @@ TEST_F(TrunkSessionsTest, StepsOfSeveralRobotsAreOnePassAndEachHasItsOwnMemory) 
     EXPECT_EQ(got.value, 1000 + static_cast<float>(name[0]));
     EXPECT_EQ(got.batch, 3u);
     EXPECT_EQ(got.steps, 2u);
+  }
+}
+
+TEST_F(TrunkSessionsTest, TheOrderOfASessionIsKeptWhateverItsDeadlines) {
+  start();
+  block();
+  const std::uint32_t deadlines[] = {60'000'000, 50'000'000, 40'000'000};
+  for (int i = 0; i < 3; ++i) {
+    auto message = step("a", 1);
+    message.values.assign(kWidth, static_cast<float>(i + 1));
+    message.deadline_us = deadlines[i];
+    caller_->send(message.bytes());
+  }
+  caller_->settle();
+  gate_.open();
+  answer();
+  for (const float expected : {1.0F, 3.0F, 6.0F}) {
+    const Answer got = answer();
+    EXPECT_EQ(got.value, expected);
+    EXPECT_EQ(got.batch, 1u);
+  }
+}
+
+TEST_F(TrunkSessionsTest, ARobotAnswersTheSameAloneAndAmongOthers) {
+  start();
+  std::vector<float> alone;
+  for (int i = 0; i < 6; ++i) alone.push_back(ask(step("a", static_cast<float>(i))).value);
+  server_.reset();
+  caller_.reset();
+  start();
+  for (int i = 0; i < 6; ++i) {
+    block();
+    for (const char* name : {"b", "a", "c"})
+      caller_->send(step(name, static_cast<float>(i) * (*name == 'a' ? 1 : 50)).bytes());
+    caller_->settle();
+    gate_.open();
+    answer();
+    answer();
+    const Answer got = answer();
+    EXPECT_EQ(got.value, alone[static_cast<std::size_t>(i)]);
+    EXPECT_EQ(got.batch, 3u);
+    answer();
+  }
+}
+
+TEST_F(TrunkSessionsTest, ARequestThatIsTooLateNeverReachedTheMemory) {
+  start();
+  ask(step("a", 1));
+  block();
+  auto late = step("a", 100, 2);  // of a new episode, too
+  late.deadline_us = 2000;
+  caller_->send(late.bytes());
+  const Answer dropped = answer();
+  EXPECT_EQ(dropped.code, Code::timeout);
+  EXPECT_EQ(dropped.recall, Recall::none);
+  gate_.open();
+  answer();
+  auto again = step("a", 1);
+  again.time_ns = late.time_ns;  // nothing knows of that time
+  const Answer got = ask(again);
+  EXPECT_EQ(got.value, 2);
+  EXPECT_EQ(got.recall, Recall::kept);
+}
+
+TEST_F(TrunkSessionsTest, ARequestThatTheQueueRefusesLeavesItsSessionAsItWas) {
+  start();
+  ask(step("a", 1));
+  block();
+  for (int i = 0; i < 8; ++i) caller_->send(step("a", 1).bytes());
+  const auto ninth = step("a", 100, 2);
+  caller_->send(ninth.bytes());
+  EXPECT_EQ(answer().code, Code::busy);
+  // So is that of one that it would have been the first of.
+  for (int i = 0; i < 8; ++i) caller_->send(step("b", 1).bytes());
+  auto newcomer = step("c", 1);
+  caller_->send(newcomer.bytes());  // takes the place of one of those
+  EXPECT_EQ(answer().code, Code::busy);
+  gate_.open();
+  for (int i = 0; i < 17; ++i)
+    if (answer().code != Code::ok) --i;
+  auto again = step("a", 1);
+  again.time_ns = ninth.time_ns;
+  EXPECT_GE(ask(again).value, 9);
+}
+
+TEST_F(TrunkSessionsTest, AnEpisodeBeginsAnew) {
+  start();
+  EXPECT_EQ(ask(step("a", 1, 1)).value, 1);
+  EXPECT_EQ(ask(step("a", 1, 1)).value, 2);
+  const Answer first = ask(step("a", 1, 2));
+  EXPECT_EQ(first.value, 1);
+  EXPECT_EQ(first.recall, Recall::began);
+  EXPECT_EQ(first.steps, 1u);
+  EXPECT_EQ(ask(step("a", 1, 2)).value, 2);
+}
+
+TEST_F(TrunkSessionsTest, APeekLeavesNoTrace) {
+  start();
+  ask(step("a", 1));
+  auto peek = step("a", 100);
+  peek.peek = true;
+  const Answer seen = ask(peek);
+  EXPECT_EQ(seen.value, 101);
+  EXPECT_EQ(seen.recall, Recall::kept);
+  auto after = step("a", 1);
+  after.time_ns = peek.time_ns;
+  EXPECT_EQ(ask(after).value, 2);
+  peek.session = "nobody";
+  EXPECT_EQ(ask(peek).value, 100) << "where nothing is remembered, on nothing";
+  EXPECT_EQ(server_->stats().sessions_made, 1u);
+}
+
+TEST_F(TrunkSessionsTest, WithoutASessionEachRequestStandsAlone) {
+  start();
+  for (int i = 0; i < 3; ++i) {
+    const Answer got = ask(step("", 5));
+    EXPECT_EQ(got.value, 5);
+    EXPECT_EQ(got.recall, Recall::began);
+    EXPECT_EQ(got.steps, 1u);
+  }
+  EXPECT_EQ(server_->stats().sessions_made, 0u);
+}
+
+TEST_F(TrunkSessionsTest, TokensOfTheWrongWidthAreRefusedAndNothingIsLost) {
+  start();
+  ask(step("a", 1));
+  auto wide = step("a", 1, 2);
+  wide.width = 5;
+  wide.values.assign(5, 1);
+  EXPECT_EQ(ask(wide).code, Code::incompatible);
+  EXPECT_THAT(said_, HasSubstr("tokens are 5 wide, this trunk is 4 wide"));
+  EXPECT_EQ(ask(step("a", 1)).value, 2);
+}
+
+TEST_F(TrunkSessionsTest, ABudgetThatIsTooSmallForOneSessionDoesNotStart) {
+  auto tight = options();
+  tight.session_memory = kBytes - 1;
+  const auto server = try_start(tight);
+  ASSERT_FALSE(server);
+  EXPECT_EQ(server.error().code, Code::limit);
+  EXPECT_EQ(server.error().message,
+            "[trunk] session_memory_mb: 63 bytes are too few for one session of 'remembering', "
+            "which takes 64 bytes");
+}
+
+TEST_F(TrunkSessionsTest, TimeThatGoesBackwardsIsRefusedAndNothingIsLost) {
+  start();
+  ask(step("a", 1));
+  auto back = step("a", 100);
+  back.time_ns = 900;
+  EXPECT_EQ(ask(back).code, Code::stale);
+  EXPECT_EQ(said_,
+            "session 'a': an observation of 900 ns came after one of 1001 ns; time has to grow "
+            "within an episode");
+  EXPECT_EQ(ask(step("a", 1)).value, 2);
+  EXPECT_EQ(server_->stats().sessions_refused, 1u);
+  EXPECT_EQ(server_->stats().refused, 1u);
+}
+
+TEST_F(TrunkSessionsTest, TwoRobotsWithOneNameAreToldSoAndTheFirstKeepsIt) {
+  start();
+  ask(step("a", 1));
+  auto second = step("a", 100);
+  second.robot_id = 8;
+  EXPECT_EQ(ask(second).code, Code::busy);
+  EXPECT_THAT(said_, HasSubstr("session 'a' is that of robot 0, heard "));
+  EXPECT_THAT(said_, HasSubstr("not of robot 8; give one of them another session name"));
+  EXPECT_EQ(ask(step("a", 1)).value, 2);
+}
+
+TEST_F(TrunkSessionsTest, WhoComesAfterTheLeaseGoesOnWithWhatIsThere) {
+  auto short_lease = options();
+  short_lease.session_lease = 1;  // over as soon as it is looked at
+  start(short_lease);
+  ask(step("a", 1));
+  auto again = step("a", 1, 0);
+  again.owner = 6;  // the host was started again
+  again.time_ns = 1;
+  const Answer got = ask(again);
+  EXPECT_EQ(got.value, 2);
+  EXPECT_EQ(got.recall, Recall::kept);
+}
+
+TEST_F(TrunkSessionsTest, ABadNameIsRefused) {
+  start();
+  for (const char* name : {"../a", "a b", ".a"}) {
+    auto bad = step(name, 1);
+    EXPECT_EQ(ask(bad).code, Code::bad_argument);
+    EXPECT_THAT(said_, HasSubstr("is no session's name"));
+  }
+  EXPECT_EQ(ask(step(std::string(64, 'a'), 1)).value, 1);
+  EXPECT_EQ(ask(step(std::string(65, 'a'), 1)).code, Code::bad_argument);
+}
+
+TEST_F(TrunkSessionsTest, WhenAllAreInUseANewcomerIsRefusedAndNothingIsLost) {
+  start();
+  for (const char* name : {"a", "b", "c"}) ask(step(name, 1));
+  EXPECT_EQ(ask(step("d", 1)).code, Code::limit);
+  EXPECT_EQ(said_,
+            "no room for session 'd': 192 bytes hold 3 of 64 bytes, and all were used within the "
+            "last 60000 ms; [trunk] session_memory_mb makes more room");
+  for (const char* name : {"a", "b", "c"}) EXPECT_EQ(ask(step(name, 1)).value, 2);
+}
+
+TEST_F(TrunkSessionsTest, WhoLosesItsMemoryToANewcomerIsTold) {
+  auto short_lease = options();
+  short_lease.session_lease = 1;
+  start(short_lease);
+  for (const char* name : {"a", "b", "c", "a"}) ask(step(name, 1));
+  EXPECT_EQ(ask(step("d", 1)).value, 1);
+  EXPECT_EQ(
+      said_,
+      "session 'b' and the 1 steps in it are gone: it was idle longest when 'd' came, and 192 "
+      "bytes hold 3 sessions");
+  EXPECT_EQ(said_to_, 1u) << "robot of session b";
+  EXPECT_EQ(ask(step("a", 1)).value, 3);
+  const Answer back = ask(step("b", 1));
+  EXPECT_EQ(back.value, 1);
+  EXPECT_EQ(back.recall, Recall::began);
+  EXPECT_EQ(server_->stats().sessions_evicted, 2u);
+  EXPECT_EQ(server_->stats().sessions_made, 5u);
+}
+
+TEST_F(TrunkSessionsTest, AFailedPassIsToldAndTheMemoryBeginsAnew) {
+  start();
+  ask(step("a", 1));
+  EXPECT_EQ(ask(step("a", kFails)).code, Code::failed);
+  EXPECT_EQ(said_, "session 'a' begins anew: the pass that it was in came out as 'failed'");
+  const Answer next = ask(step("a", 1));
+  EXPECT_EQ(next.value, 1);
+  EXPECT_EQ(next.recall, Recall::began);
+}
+
+TEST_F(TrunkSessionsTest, NumbersThatOverflowEndTheirOwnMemoryOnly) {
+  start();
+  const float most = std::numeric_limits<float>::max();
+  ask(step("a", most));
+  ask(step("b", 1));
+  EXPECT_EQ(ask(step("a", most)).code, Code::not_finite);
+  EXPECT_EQ(said_, "session 'a' begins anew: the pass that it was in came out as 'not finite'");
+  EXPECT_EQ(ask(step("a", 1)).value, 1);
+  EXPECT_EQ(ask(step("b", 1)).value, 2);
+}
+
+TEST_F(TrunkSessionsTest, OfTwoModelsEachHasItsOwnSessionsAndBudget) {
+  auto two = options();
+  two.open = [](const std::filesystem::path& file) -> Result<OpenedStock> {
+    const std::uint32_t width = file == "/large" ? 16 * kWidth : kWidth;
+    return OpenedStock{.id = test::digest(0xbb), .width = width, .make_model = [width] {
+                         return Result<std::unique_ptr<TrunkModel>>(
+                             std::make_unique<test::RememberingModel>(width));
+                       }};
+  };
+  start(two);
+  transport::Context context;
+  const auto load = [&](const char* path) {
+    return load_stock(context, server_->endpoint(), path, nullptr, 10 * base::kSecond,
+                      [] { return false; });
+  };
+  const auto refused = load("/large");
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Code::limit);
+  EXPECT_EQ(refused.error().message,
+            "'/large': [trunk] session_memory_mb: 192 bytes are too few for one session of "
+            "'remembering', which takes 256 bytes");
+  ASSERT_TRUE(load("/same"));
+  for (const char* name : {"a", "b", "c"}) ask(step(name, 1));
+  for (const char* name : {"d", "e", "a"}) {
+    auto other = step(name, 10);
+    other.trunk.assign(32, 0xbb);
+    EXPECT_EQ(ask(other).value, 10);
+  }
+  EXPECT_EQ(ask(step("a", 1)).value, 2);
+}
+
+TEST_F(TrunkSessionsTest, AModelThatRemembersNothingDoesNotAskForNames) {
+  auto forgetful = TrunkServer::start(options(), {test::digest(0xab), "fake", 0},
+                                      std::make_unique<test::FakeModel>(kWidth));
+  ASSERT_TRUE(forgetful) << forgetful.error().message;
+  caller_.emplace(forgetful->endpoint());
+  auto message = step("a/b", 1);
+  for (int i = 0; i < 2; ++i) {  // the same time twice, and a name that is none
+    const Answer got = ask(message);
+    EXPECT_EQ(got.code, Code::ok);
+    EXPECT_EQ(got.recall, Recall::none);
+    EXPECT_EQ(got.steps, 0u);
+  }
+  EXPECT_EQ(forgetful->stats().sessions_made, 0u);
+}
+
+TEST_F(TrunkSessionsTest, SurvivesAnyMutationAndForgetsNothingOfOthers) {
+  start();
+  ask(step("a", 1));
+  auto whole_message = step("m", 1);
+  whole_message.owner = 77;
+  const auto whole = whole_message.bytes();
+  std::mt19937 random(12);
+  const char* const asked = std::getenv("CAMBIUM_MUTATIONS");
+  const int mutations = asked != nullptr ? std::atoi(asked) : 5000;
+  for (int i = 0; i < mutations; ++i) {
+    auto mutant = whole;
+    for (auto n = 1 + random() % 4; n > 0; --n) {
+      const auto at = random() % mutant.size();
+      mutant[at] = static_cast<std::uint8_t>(random() % 2 == 0 ? random() : random() % 8);
+    }
+    caller_->send(mutant);
+    if (i % 10 != 0) continue;  // read now and then: what nobody reads is dropped
+    caller_->send_hello();
+    do {
+      ASSERT_TRUE(caller_->receive()) << "no answer to hello after mutant " << i;
+    } while (caller_->trunk_info() == nullptr);
+    ASSERT_LE(caller_->trunk_info()->sessions(), 3u);
+    if (i % 100 != 0) continue;
+    const auto mine = step("a", 0);  // in time, so that nobody takes its place
+    Answer got;
+    caller_->send(mine.bytes());
+    do got = answer();
+    while (got.request != mine.request);
+    if (got.code != Code::busy) {
+      ASSERT_EQ(got.value, 1) << "after mutant " << i;
+    }
   }
 }
 

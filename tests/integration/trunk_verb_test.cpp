@@ -7,11 +7,14 @@
 #include <map>
 
 #include "core/nn/product.hpp"
+#include "core/nn/safetensors.hpp"
+#include "core/nn/stock.hpp"
 #include "tests/support/child_process.hpp"
 #include "tests/support/temporary.hpp"
 #include "tests/support/tokens.hpp"
 #include "tests/support/toy_files.hpp"
 #include "tests/support/trunk_caller.hpp"
+#include "tests/support/weights.hpp"
 
 namespace cambium {
 namespace {
@@ -87,7 +90,9 @@ TEST_F(TrunkVerb, ExplainsWhatThisMachineComputesInAndWhy) {
                      directory_);
   std::string last;
   for (std::string line = trunk.line(); !line.empty(); line = trunk.line()) last = line;
-  EXPECT_EQ(last, "computes             f32 instead of bf16: backend 'eigen' computes in f32 only");
+  EXPECT_EQ(
+      last,
+      "computes                    f32 instead of bf16: backend 'eigen' computes in f32 only");
   EXPECT_EQ(trunk.wait(), 0);
 }
 
@@ -204,16 +209,90 @@ TEST_F(TrunkVerb, ThePrecisionOfTheConfigKeepsTheIdOfTheTrunk) {
 TEST_F(TrunkVerb, ExplainsWhoSetWhatAndRunsNothing) {
   std::ofstream(directory_ / "cambium.toml") << "[trunk]\nqueue = 7\n";
   ChildProcess trunk(command({"--explain", "--threads", "2"}), directory_);
-  EXPECT_EQ(trunk.line(), "endpoint    default  ipc://" + socket());
+  EXPECT_EQ(trunk.line(), "endpoint           default  ipc://" + socket());
   EXPECT_EQ(trunk.line(),
-            "stock       default  " + (directory_ / "models/stock.safetensors").string());
-  EXPECT_EQ(trunk.line(), "backend     default  onednn");
-  EXPECT_EQ(trunk.line(), "precision   default  stock");
-  EXPECT_EQ(trunk.line(), "threads     option   2");
-  EXPECT_EQ(trunk.line(), "cores       default  ");
-  EXPECT_EQ(trunk.line(), "queue       config   7");
+            "stock              default  " + (directory_ / "models/stock.safetensors").string());
+  EXPECT_EQ(trunk.line(), "backend            default  onednn");
+  EXPECT_EQ(trunk.line(), "precision          default  stock");
+  EXPECT_EQ(trunk.line(), "threads            option   2");
+  EXPECT_EQ(trunk.line(), "cores              default  ");
+  EXPECT_EQ(trunk.line(), "queue              config   7");
   EXPECT_EQ(trunk.wait(), 0);
   EXPECT_FALSE(std::filesystem::exists(directory_ / "cambium"));
+}
+
+TEST_F(TrunkVerb, ExplainsWhatTheModelKeepsOfARobot) {
+  ChildProcess trunk(
+      command({"--stock", "stock.safetensors", "--session-memory", "5", "--explain", "--json"}),
+      directory_);
+  EXPECT_THAT(trunk.line(), AllOf(HasSubstr(R"("session_memory_mb":{"from":"option","value":"5"})"),
+                                  HasSubstr(R"("sessions":"none: hpt remembers nothing")"),
+                                  HasSubstr(R"("session_bytes":0)")));
+  EXPECT_EQ(trunk.wait(), 0);
+}
+
+// One block of two heads of four numbers each that remembers its first tokens and the newest eight.
+void write_remembering_stock(const std::filesystem::path& file) {
+  constexpr std::uint32_t w = test::kToyWidth;
+  test::WeightSet set;
+  const std::string block = "trunk.model.layers.0.";
+  for (const char* norm : {"input_layernorm", "post_attention_layernorm"})
+    set.add(block + norm + ".weight", {w});
+  set.add("trunk.model.norm.weight", {w});
+  for (const char* square : {"q_proj", "k_proj", "v_proj", "o_proj"})
+    set.linear(block + "self_attn." + square, w, w, false);
+  set.linear(block + "mlp.gate_proj", w, 4 * w, false);
+  set.linear(block + "mlp.up_proj", w, 4 * w, false);
+  set.linear(block + "mlp.down_proj", 4 * w, w, false);
+  std::vector<nn::TensorToWrite> tensors;
+  for (const auto& view : set.views())
+    tensors.push_back({view.name, nn::DType::f32, {view.shape, view.shape + view.rank}, view.data});
+  ASSERT_TRUE(nn::write_stock(file,
+                              {.architecture = "streaming",
+                               .width = w,
+                               .blocks = 1,
+                               .heads = 2,
+                               .hyper_parameters = {{"recent_size", "8"}}},
+                              {}, tensors, "random"));
+}
+
+TEST_F(TrunkVerb, SaysBeforehandWhatASessionTakesAndHowManyThereMayBe) {
+  write_remembering_stock(directory_ / "remembers.safetensors");
+  const auto with = [&](const char* memory, const char* how) {
+    return command({"--stock", "remembers.safetensors", "--session-memory", memory, how});
+  };
+  std::string sessions;
+  {
+    ChildProcess explained(with("1", "--explain"), directory_);
+    for (std::string line = explained.line(); !line.empty(); line = explained.line())
+      if (line.starts_with("sessions ")) sessions = line;
+    EXPECT_EQ(explained.wait(), 0);
+  }
+  ChildProcess trunk(with("1", "--json"), directory_);
+  const std::string ready = trunk.line();
+  test::TrunkCaller caller("ipc://" + socket());
+  caller.send_hello();
+  ASSERT_TRUE(caller.receive());
+  ASSERT_NE(caller.trunk_info(), nullptr);
+  const std::uint64_t bytes = caller.trunk_info()->session_bytes();
+  ASSERT_GT(bytes, 0U);
+  const auto size = std::to_string(bytes), count = std::to_string((1 << 20) / bytes);
+  EXPECT_EQ(sessions,
+            "sessions                    " + size + " bytes each, " + count + " of them in 1 MB");
+  EXPECT_THAT(ready, AllOf(HasSubstr("\"session_bytes\":" + size),
+                           HasSubstr("\"session_capacity\":" + count)));
+  auto message = test::tokens_message(5, 3, test::kToyWidth);
+  message.trunk.assign(caller.trunk_info()->id()->begin(), caller.trunk_info()->id()->end());
+  message.session = "arm";
+  for (message.time_ns = 1; message.time_ns < 4; ++message.time_ns) {
+    caller.send(message.bytes());
+    EXPECT_EQ(caller.receive_features()->steps(), static_cast<std::uint64_t>(message.time_ns));
+  }
+  trunk.signal(SIGTERM);
+  EXPECT_THAT(trunk.line(),
+              AllOf(HasSubstr("\"sessions_made\":1"), HasSubstr("\"sessions_evicted\":0"),
+                    HasSubstr("\"sessions_refused\":0")));
+  EXPECT_EQ(trunk.wait(), 0);
 }
 
 TEST_F(TrunkVerb, LetsItsStockBeWrittenToWhileItRuns) {

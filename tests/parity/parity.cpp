@@ -30,9 +30,9 @@ std::vector<std::filesystem::path> find_cases(const std::filesystem::path& folde
 
 CaseReport run_case(const std::filesystem::path& folder, nn::Backend backend,
                     nn::Precision precision) {
-  const Kind* const kinds[] = {&kStem,  &kMlp,       &kConv1d, &kTransformerDecoder,
-                               &kGmm,   &kDiffusion, &kTrunk,  &kPolicyStream,
-                               &kPolicy};
+  const Kind* const kinds[] = {&kStem,   &kMlp,       &kConv1d, &kTransformerDecoder,
+                               &kGmm,    &kDiffusion, &kTrunk,  &kPolicyStream,
+                               &kPolicy, &kStreaming, &kInfini};
   CaseReport report;
   report.name = folder.filename().string();
   const auto one = Case::open(folder);
@@ -49,7 +49,11 @@ CaseReport run_case(const std::filesystem::path& folder, nn::Backend backend,
       // The model would take f32 instead, and that would be no answer to the question.
       const auto chosen = nn::choose_precision(backend, precision);
       if (chosen.precision != precision) throw std::runtime_error(chosen.why);
-      const double limit = rounded ? rounding_tolerance(precision, one->count(kind->blocks)) : 0;
+      double limit = 0;
+      if (rounded) {
+        const std::uint32_t blocks = *kind->blocks == '\0' ? 1 : one->count(kind->blocks);
+        limit = rounding_tolerance(precision, blocks, kind->products);
+      }
       report.comparisons = compare(*one, kind->run(*one, {backend, precision}), limit);
     } catch (const std::exception& problem) {
       report.problem = problem.what();

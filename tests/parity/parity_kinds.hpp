@@ -19,10 +19,12 @@ struct Kind {
   bool (*recognises)(const Case&);
   /// Computes every out.* through the public interfaces; throws std::runtime_error with a sentence.
   Outputs (*run)(const Case&, Engine);
-  const char* blocks = nullptr;  ///< metadata key of the trunk's blocks; null: no trunk in it
+  /// Metadata key of the trunk's blocks, "" if it is one; null: no trunk in it.
+  const char* blocks = nullptr;
+  std::uint32_t products = 4;  ///< of a block, as rounding_tolerance() counts them
 };
 
 extern const Kind kStem, kMlp, kConv1d, kTransformerDecoder, kGmm, kDiffusion, kTrunk, kPolicy,
-    kPolicyStream;
+    kPolicyStream, kStreaming, kInfini;
 
 }  // namespace cambium::parity

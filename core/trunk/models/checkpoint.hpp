@@ -30,5 +30,9 @@ using LoadArchitecture = Result<std::unique_ptr<TrunkModel>> (*)(const Checkpoin
 // One for each architecture, beside its model.
 Result<std::unique_ptr<TrunkModel>> load_hpt(const Checkpoint& checkpoint,
                                              const ModelOptions& options);
+Result<std::unique_ptr<TrunkModel>> load_streaming(const Checkpoint& checkpoint,
+                                                   const ModelOptions& options);
+Result<std::unique_ptr<TrunkModel>> load_infini(const Checkpoint& checkpoint,
+                                                const ModelOptions& options);
 
 }  // namespace cambium::trunk

@@ -39,6 +39,8 @@ TEST(Config, EmptyFileGivesDefaults) {
   EXPECT_EQ(config->trunk.stock, "/etc/models/stock.safetensors");
   EXPECT_EQ(config->trunk.backend, Backend::onednn);
   EXPECT_EQ(config->trunk.queue, 64u);
+  EXPECT_EQ(config->trunk.session_memory_mb, 256u);
+  EXPECT_EQ(config->trunk.session_lease.count(), 2000);
   EXPECT_EQ(config->host.control, "ipc:///run/user/7/cambium/control");
   EXPECT_EQ(config->host.admin, "ipc:///run/user/7/cambium/admin");
   EXPECT_EQ(config->host.run_dir, "/run/user/7/cambium");
@@ -222,6 +224,9 @@ INSTANTIATE_TEST_SUITE_P(
             "text_for_a_real", "[[robot]]\nname='a'\nplugin='p'\nfallback.hold_s = 'long'\n",
             "4:19: key 'hold_s' in [robot.fallback]: 'long' is a string, expected a number from "
             "0 to 60"},
+        Mistake{"no_room_for_sessions", "[trunk]\nsession_memory_mb = 0\n",
+                "2:21: key 'session_memory_mb' in [trunk]: 0, expected an integer from 1 to "
+                "1048576"},
         Mistake{"count_too_small", "[trunk]\nqueue = 0\n",
                 "2:9: key 'queue' in [trunk]: 0, expected an integer from 1 to 4096"},
         Mistake{"count_too_large", "[host]\nworkers = 99999999999\n",
