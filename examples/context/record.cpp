@@ -57,7 +57,8 @@ learn::Demonstrations record(const RecordOptions& options) {
 
   std::mt19937_64 random(options.seed);
   for (std::uint32_t e = 0; e < options.episodes; ++e) {
-    Episode episode(draw_body(Bodies::trained, random), random());
+    const std::uint64_t seed = random();
+    Episode episode(draw_body(Bodies::trained, random), seed);
     Driver driver(episode.body(), random);
     Drift drift;
     for (std::uint32_t tick = 0; tick < options.ticks; ++tick) {

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <thread>
 
+#include "core/nn/safetensors.hpp"
 #include "core/trunk/recall.hpp"
 #include "tests/support/child_process.hpp"
 #include "tests/support/temporary.hpp"
@@ -53,6 +54,12 @@ class TrunkProcess {
   int stop() {
     process_->signal(SIGTERM);
     return process_->wait();
+  }
+  /// What the newest file says; 0: there is none.
+  std::uint64_t steps_on_disk(const std::string& session, const base::Digest& trunk) const {
+    const auto file = nn::SafetensorsFile::open(
+        sessions() / (session + "." + base::to_hex(trunk).substr(0, 16) + ".safetensors"));
+    return file ? std::stoull(file->meta("steps").value()) : 0;
   }
   const std::string& endpoint() const { return endpoint_; }
   std::string config() const { return name_ + ".toml"; }
@@ -135,14 +142,23 @@ TEST_F(SessionProcessesTest, AKilledTrunkLosesAtMostAnInterval) {
   std::uint64_t step = 0;
   for (int round = 0; round < 5; ++round) {
     std::vector<base::Nanoseconds> sent(step + 1);
+    std::uint64_t on_disk = 0;
     {
       Robot arm(killed.endpoint(), id_);
-      const auto end = base::monotonic_ns() + (4 + round) * kPeriodMs * base::kMillisecond;
-      while (base::monotonic_ns() < end) {
+      const auto began = base::monotonic_ns();
+      // Of a machine that is busy with other things: until there is a file.
+      const auto driven = [&] {
+        const auto passed = base::monotonic_ns() - began;
+        if (passed < (4 + round) * kPeriodMs * base::kMillisecond) return false;
+        on_disk = killed.steps_on_disk("arm", id_);
+        return on_disk > 0 || passed > 10 * base::kSecond;
+      };
+      while (!driven()) {
         const auto answer = arm.step(++step);
         sent.push_back(base::monotonic_ns());
         ASSERT_EQ(answer.values, expect(step).values) << "step " << step << " of round " << round;
       }
+      ASSERT_GT(on_disk, 0U);
       killed.kill();
     }
     const auto died = base::monotonic_ns();
@@ -153,9 +169,10 @@ TEST_F(SessionProcessesTest, AKilledTrunkLosesAtMostAnInterval) {
     ASSERT_EQ(probe.recall, Recall::restored);
     const std::uint64_t kept = probe.steps - 1;
     ASSERT_LE(kept, step);
+    EXPECT_GE(kept, on_disk) << "what was in a file is not lost";
     const auto lost_ms = kept == step ? 0 : (died - sent[kept + 1]) / base::kMillisecond;
-    // Of a machine that is busy with other things: the interval, and as much again for the disk.
-    EXPECT_LE(lost_ms, 2 * kPeriodMs + 200) << step - kept << " steps";
+    // The interval, and the time that a busy machine takes to write two files.
+    EXPECT_LE(lost_ms, kPeriodMs + 2000) << step - kept << " steps";
     std::cout << "round " << round << ": " << step << " steps, " << step - kept << " lost, "
               << lost_ms << " ms\n";
     // From there it is as if it had never been away.
@@ -193,13 +210,13 @@ TEST_F(SessionProcessesTest, OneThatIsToldToStopLosesNothing) {
 // Killed at all moments of a write; whatever is there afterwards is whole.
 TEST_F(SessionProcessesTest, NoHalfFileIsEverReadAsWhole) {
   TrunkProcess trunk(folder_, "trunk", true);
-  std::uint64_t step = 0;
+  std::uint64_t step = 0, kept = 0;
   for (int round = 0; round < 20; ++round) {
-    std::uint64_t kept = 0;
     {
       Robot arm(trunk.endpoint(), id_);
       const auto first = arm.step(++step);
       ASSERT_EQ(first.recall, round == 0 ? Recall::began : Recall::restored) << round;
+      EXPECT_LE(first.steps, kept + 1);
       kept = first.steps;
       const auto end = base::monotonic_ns() + (60 + 7 * round % 50) * base::kMillisecond;
       while (base::monotonic_ns() < end) kept = arm.step(++step).steps;
@@ -241,17 +258,17 @@ TEST_F(SessionProcessesTest, TheVerbShowsATableAndRefusesInASentence) {
   const auto table = run({"list", "-c", trunk.config()});
   EXPECT_EQ(table.code, 0) << table.error;
   EXPECT_THAT(table.out, AllOf(StartsWith("session "), HasSubstr("\narm "), HasSubstr(" mamba "),
-                               HasSubstr("\n1 session of 5.")));
+                               HasSubstr("\n1 session of 2.4 kB")));
   const auto object = json::parse(run({"list", "-c", trunk.config(), "--json"}).out);
   EXPECT_EQ(object.value("event", ""), "sessions");
   EXPECT_EQ(object["sessions"][0].value("architecture", ""), "mamba");
-  const auto unknown = run({"drop", "amr", "-c", trunk.config()});
+  const auto unknown = run({"drop", "arms", "-c", trunk.config()});
   EXPECT_EQ(unknown.code, 2);
-  EXPECT_EQ(unknown.error, "cambium session: no session 'amr' (did you mean 'arm'?)\n");
+  EXPECT_EQ(unknown.error, "cambium session: no session 'arms' (did you mean 'arm'?)\n");
   write_bytes(folder_ / "hello.safetensors", "hello");
   const auto damaged = run({"load", "hello.safetensors", "-c", trunk.config(), "--json"});
   EXPECT_EQ(damaged.code, 2);
-  EXPECT_EQ(json::parse(damaged.out).value("code", ""), "bad_data");
+  EXPECT_EQ(json::parse(damaged.out).value("code", ""), "bad data");
   const auto nobody = run({"list", "--trunk", "ipc://" + (folder_ / "nobody").string()});
   EXPECT_EQ(nobody.code, 3);
   EXPECT_THAT(nobody.error, HasSubstr("does not answer"));
