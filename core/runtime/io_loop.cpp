@@ -39,6 +39,9 @@ constexpr std::uint64_t kMaxSlots = 16;
 // robots' controllers are waiting too. [bytes]
 constexpr std::uint64_t kCopiedHere = 128 * 1024;
 
+// Of one robot, sentences of refused requests are passed on at most so often.
+constexpr base::Nanoseconds kRefusals = 100 * base::kMillisecond;
+
 void count(std::atomic<std::uint64_t>& counter) noexcept {
   counter.store(counter.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
 }
@@ -79,6 +82,7 @@ class IoLoop::Loop {
     transport::Peer peer;
     bool has_peer = false;
     base::Nanoseconds last_heard = 0;
+    base::Nanoseconds next_refusal = 0;  // by the trunk, that is told to people
     bool answer_due = false;    // the robot was just given something that it answers at once
     bool lockstep_due = false;  // it will answer the next features with a chunk
   };
@@ -410,6 +414,7 @@ class IoLoop::Loop {
     link_.heartbeat(now);
     trunk::FeaturesReply reply;
     while (link_.receive(reply, now)) {
+      pass_notices_on(now);
       if (reply.robot_id >= slots_.size() || !slots_[reply.robot_id].route) continue;
       Slot& slot = slots_[reply.robot_id];
       const Route& route = *slot.route;
@@ -429,13 +434,24 @@ class IoLoop::Loop {
       mailbox.features.publish();
       route.worker->wake();
     }
+    pass_notices_on(now);
+    owner_.trunk_alive_.store(link_.alive(now), std::memory_order_relaxed);
+  }
+
+  void pass_notices_on(base::Nanoseconds now) {
     while (const auto notice = link_.notice()) {
+      if (notice->robot_id >= slots_.size()) continue;
+      base::Nanoseconds& next = slots_[notice->robot_id].next_refusal;
+      // The next one says the same: they must not take the place of what is said once.
+      if (notice->request != 0) {
+        if (now < next) continue;
+        next = now + kRefusals;
+      }
       if (auto* slot = owner_.notices_.loan()) {
         *slot = *notice;
         owner_.notices_.publish();
       }
     }
-    owner_.trunk_alive_.store(link_.alive(now), std::memory_order_relaxed);
   }
 
   IoLoop& owner_;

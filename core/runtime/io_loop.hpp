@@ -65,8 +65,8 @@ class IoLoop {
   base::Waker& waker() noexcept { return waker_; }
   const std::string& control_endpoint() const noexcept { return endpoint_; }
   const IoOptions& options() const noexcept { return options_; }
-  /// What the trunk has said to the robots, oldest first; what nobody takes in time is dropped. One
-  /// thread. [consumer, rt]
+  /// What the trunk has said to the robots, oldest first; of refusals only some, and what nobody
+  /// takes in time is dropped. [consumer, rt]
   base::SpscRing<trunk::TrunkNotice>& notices() noexcept { return notices_; }
   /// The trunk spoke within the last second. [any]
   bool trunk_alive() const noexcept { return trunk_alive_.load(std::memory_order_relaxed); }

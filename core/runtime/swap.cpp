@@ -217,7 +217,10 @@ void Swap::tell_memory() {
   if (acting == nullptr || acting->inference.policy() == nullptr) {
     report_.memory = "none";
     report_.memory_reason = "there is no bundle";
-  } else if (const auto trunk = means_.trunk(); trunk && trunk->session_bytes == 0) {
+  } else if (const auto trunk = means_.trunk();
+             // Of several, it tells of the first only.
+             trunk && trunk->id == acting->inference.policy()->shape().trunk &&
+             trunk->session_bytes == 0) {
     report_.memory = "none";
     report_.memory_reason = "the trunk remembers nothing";
   } else {

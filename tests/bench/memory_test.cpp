@@ -58,7 +58,7 @@ TEST_P(EveryMemory, OfARandomTrunkIsKnownBeforehandAndChangesWhatComesNext) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Bench, EveryMemory, testing::ValuesIn(kMemoryArchitectures),
-                         [](const auto& info) { return std::string(info.param); });
+                         [](const auto& one) { return std::string(one.param); });
 
 TEST(MemoryRobots, EachHasAMemoryOfItsOwnThatCanBeCopied) {
   test::RememberingModel model(4);

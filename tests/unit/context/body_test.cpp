@@ -103,12 +103,17 @@ TEST(Recording, IsTheSameForTheSameSeedAndLabelsStatesWithTheExpertsChunk) {
   EXPECT_EQ(d.episodes(), 3U);
   EXPECT_EQ(d.rows(), 90U);
   EXPECT_EQ(record(options).actions, d.actions);
-  // The chunk's first command is what its body's expert would do: near the next chunk's first
-  // where the goal stays, unless somebody else drove; so only its size is known.
-  for (const float one : d.actions) ASSERT_LE(std::abs(one), kCommandMax + 1e-6);
+  std::mt19937_64 random(options.seed);
+  const Body first = draw_body(Bodies::trained, random);
   const auto& state = d.find("state")->values;
   for (std::size_t i = 0; i < state.size(); ++i)
     ASSERT_LE(std::abs(state[i]), kStateMax[i % kState] + 1e-6) << "number " << i % kState;
+  for (std::size_t tick = 0; tick < options.ticks; ++tick) {
+    const float* row = state.data() + tick * kState;
+    const Joints right = expert(first, {row[0], row[1], row[2]}, {row[5], row[6]});
+    for (std::size_t j = 0; j < kDof; ++j)
+      ASSERT_NEAR(d.actions[tick * 2 * kDof + j], right[j], 1e-3) << "tick " << tick;
+  }
 }
 
 }  // namespace

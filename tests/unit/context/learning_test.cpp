@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 
 #include <filesystem>
+#include <stdexcept>
 
 #include "core/learn/training.hpp"
 #include "examples/context/evaluate.hpp"
@@ -47,7 +48,7 @@ TEST_P(ContextOf, LowersTheErrorOnABodyNeverSeenWithinTheEpisode) {
   EXPECT_GE(course.reached[3], 0.7);
 }
 
-TEST_P(ContextOf, IsWhatDoesIt) {
+TEST_P(ContextOf, IsLostWhenMemoryBeginsAnewEachTickAndSoIsTheGain) {
   const Course course = drive(GetParam(), true, {.bodies = 40});
   for (std::size_t goal = 0; goal < 4; ++goal) EXPECT_GT(course.action_error_of(goal), 0.8);
   EXPECT_THAT(course.reached, Each(Le(0.2)));

@@ -142,7 +142,8 @@ TEST(PretrainStreaming, GivesTheSameBytesForAnyThreadsAndWhenResumed) {
   EXPECT_TRUE(report->interrupted);
   broken.job.resume = true;
   broken.job.recipe.window = 10;
-  EXPECT_THAT(broken.error(), AllOf(HasSubstr("another training"), HasSubstr("window was streaming, 12 ticks")));
+  EXPECT_THAT(broken.error(),
+              AllOf(HasSubstr("another training"), HasSubstr("window was streaming, 12 ticks")));
   broken.job.recipe.window = 12;
   ASSERT_TRUE(pretrain(broken.job, kWatchOnly));
   for (const char* name : {"stock", "two", "three"}) {
