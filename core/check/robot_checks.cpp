@@ -29,6 +29,12 @@ std::unique_ptr<runtime::Policy> make_policy(Context& c, const plugin::Embodimen
 
 Finding fits_together(Context& c) {
   const auto body = c.embodiment();
+  const auto position = body.sensor("joint_position");
+  if (!position || body.sensors[*position].size() != body.dof())
+    return fail(
+        fmt::format("embodiment '{}' has no sensor 'joint_position' with {} numbers: no "
+                    "host takes it, for the safety gate needs it",
+                    body.name, body.dof()));
   const auto policy = make_policy(c, body);
   const auto& shape = policy->shape();
   return pass(fmt::format("{} tokens, chunks of {} x {}, head '{}'", shape.tokens, shape.horizon,

@@ -16,8 +16,10 @@ constexpr JointSpec kJoints[] = {
     {"wrist", revolute, -2.6, 2.6, 3.0, 120, 0.7},
 };
 
-// Joint positions [rad] (3), tool [m] (2), goal [m] (2), last command [rad/s] (3).
+// state: joint positions [rad] (3), tool [m] (2), goal [m] (2), last command [rad/s] (3); what the
+// policy reads. The safety gate asks for joint positions by their own name.
 constexpr SensorSpec kSensors[] = {
+    {.name = "joint_position", .unit = "rad", .frame = "joint", .shape = {3}},
     {.name = "state", .unit = "mixed", .frame = "base", .shape = {10}},
 };
 

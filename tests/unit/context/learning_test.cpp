@@ -59,6 +59,16 @@ TEST(Context, StaysUsefulWhenTheCacheHasForgottenTheMiddle) {
   for (std::size_t goal = 4; goal < 16; ++goal) EXPECT_LT(course.action_error_of(goal), 0.35);
 }
 
+TEST(ContextArm, HasTheJointPositionsThatAHostsSafetyGateNeeds) {
+  const auto library = open_arm();
+  ASSERT_TRUE(library) << library.error().message;
+  const auto body = (*library)->embodiment();
+  ASSERT_TRUE(body) << body.error().message;
+  const auto position = body->sensor("joint_position");
+  ASSERT_TRUE(position);
+  EXPECT_EQ(body->sensors[*position].size(), body->dof());
+}
+
 TEST(ContextStock, CannotBeGraftedOntoAndSaysWhy) {
   learn::GraftJob job;
   job.stock = kModels / "context_stock.safetensors";
