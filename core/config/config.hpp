@@ -142,10 +142,6 @@ Result<Config> parse_config(std::string_view text, const std::filesystem::path& 
 /// 1 to 64 letters, digits, '_' or '-': what robots, heads and embodiments may be called. [any]
 bool is_name(std::string_view text) noexcept;
 
-/// The same and '.', but not as the first: what a session may be called, which is a file's name
-/// too. [any]
-bool is_session_name(std::string_view text) noexcept;
-
 /// Every key that a file may have, with its tables: "trunk.queue", "robot.gate.policy". [setup]
 std::set<std::string> config_keys();
 

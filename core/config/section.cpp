@@ -6,6 +6,7 @@
 #include <sstream>
 
 #include "core/base/nearest.hpp"
+#include "core/base/session_name.hpp"
 #include "core/config/config.hpp"
 #include "core/config/endpoint.hpp"
 
@@ -46,15 +47,7 @@ std::string what_it_is(const toml::node& node) {
 }  // namespace
 
 bool is_name(std::string_view text) noexcept {
-  return is_session_name(text) && text.find('.') == text.npos;
-}
-
-bool is_session_name(std::string_view text) noexcept {
-  return !text.empty() && text.size() <= 64 && text.front() != '.' &&
-         std::all_of(text.begin(), text.end(), [](char c) {
-           return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                  c == '_' || c == '-' || c == '.';
-         });
+  return base::is_session_name(text) && text.find('.') == text.npos;
 }
 
 void Problems::add(toml::source_position where, std::string sentence) {
@@ -128,7 +121,7 @@ void Section::session(const char* key, std::string& value) {
   std::string read;
   text(key, read);
   if (read.empty()) return;
-  if (!is_session_name(read))
+  if (!base::is_session_name(read))
     return complain(key, fmt::format("'{}' is no name of a session, expected 1 to 64 letters, "
                                      "digits, '_', '-' or '.', not beginning with '.'",
                                      read.substr(0, 80)));

@@ -9,6 +9,7 @@
 
 #include "core/base/nearest.hpp"
 #include "core/base/realtime.hpp"
+#include "core/base/session_name.hpp"
 #include "core/runtime/robot_claim.hpp"
 #include "core/trunk/link.hpp"
 
@@ -178,7 +179,7 @@ Result<void> Host::add(const config::RobotConfig& robot) {
   if (find(robot.name))
     return Error{Code::bad_argument, "there is a robot '" + robot.name + "' already; use swap"};
   const std::string& session = config::session_of(robot);
-  if (!config::is_session_name(session)) {
+  if (!base::is_session_name(session)) {
     return Error{Code::bad_argument,
                  "'" + session + "' is no name for a session, expected 1 to 64 " +
                      "letters, digits, '_', '-' or '.', not beginning with '.'"};

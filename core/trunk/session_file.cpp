@@ -8,6 +8,7 @@
 #include <system_error>
 #include <vector>
 
+#include "core/base/session_name.hpp"
 #include "core/nn/safetensors.hpp"
 #include "core/trunk/sessions.hpp"
 
@@ -126,7 +127,7 @@ Result<void> check_sound(const nn::SafetensorsFile& file, const SessionRecord& r
     return error(Code::bad_data, file.path(),
                  fmt::format("is damaged: it says {} bytes of memory and holds {}", record.bytes,
                              memory.size()));
-  if (!is_session_name(record.name))
+  if (!base::is_session_name(record.name))
     return error(Code::bad_data, file.path(),
                  fmt::format("'{}' is no name of a session", record.name));
   return {};
@@ -152,7 +153,7 @@ Result<void> check_fit(const std::filesystem::path& file, const SessionRecord& r
 
 Result<void> write_session(const std::filesystem::path& file, const SessionRecord& record,
                            std::span<const std::byte> memory) {
-  if (!is_session_name(record.name))
+  if (!base::is_session_name(record.name))
     return error(Code::bad_argument, file,
                  fmt::format("'{}' is no name of a session", record.name));
   if (record.bytes != memory.size())

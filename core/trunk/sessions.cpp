@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "core/base/reserved_memory.hpp"
+#include "core/base/session_name.hpp"
 #include "core/trunk/request.hpp"
 
 namespace cambium::trunk {
@@ -14,7 +15,7 @@ namespace {
 
 // More robots than one trunk serves in time; a list of them is still walked in microseconds.
 constexpr std::uint64_t kMostSessions = 4096;
-constexpr std::size_t kLine = 64, kPage = 4096, kLongestName = 64;
+constexpr std::size_t kLine = 64, kPage = 4096;
 // A pass with more strangers than fit into this takes the rest in the next one.
 constexpr std::uint64_t kMostScratch = std::uint64_t{16} << 20;
 
@@ -29,22 +30,13 @@ std::size_t stride_of(std::uint64_t bytes) noexcept {
 
 // Of a name that may be anything.
 std::string printable(std::string_view name) {
-  std::string text(name.substr(0, kLongestName));
+  std::string text(name.substr(0, base::kLongestSessionName));
   for (char& c : text)
     if (c < ' ' || c > '~') c = '?';
-  return name.size() > kLongestName ? text + "…" : text;
+  return name.size() > base::kLongestSessionName ? text + "…" : text;
 }
 
 }  // namespace
-
-bool is_session_name(std::string_view name) noexcept {
-  const auto fits = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
-           c == '-' || c == '.';
-  };
-  return !name.empty() && name.size() <= kLongestName && name.front() != '.' &&
-         std::all_of(name.begin(), name.end(), fits);
-}
 
 class Sessions::Impl {
  public:
@@ -132,11 +124,11 @@ Sessions& Sessions::operator=(Sessions&&) noexcept = default;
 Sessions::~Sessions() = default;
 
 Result<void> Sessions::check(const SessionClaim& claim, base::Nanoseconds now) const {
-  if (!is_session_name(claim.name))
+  if (!base::is_session_name(claim.name))
     return Error{Code::bad_argument,
                  fmt::format("'{}' is no session's name: expected 1 to {} letters, digits, '_', "
                              "'-' or '.', not beginning with '.'",
-                             printable(claim.name), kLongestName)};
+                             printable(claim.name), base::kLongestSessionName)};
   const auto found = impl_->by_name.find(claim.name);
   if (found == impl_->by_name.end()) {
     if (claim.peek || !impl_->free.empty() || impl_->idlest(now) != nullptr) return {};

@@ -140,7 +140,4 @@ class Sessions {
   std::unique_ptr<Impl> impl_;
 };
 
-/// 1 to 64 letters, digits, '_', '-' or '.', not beginning with '.': also a file's name. [any]
-bool is_session_name(std::string_view name) noexcept;
-
 }  // namespace cambium::trunk

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "core/base/nearest.hpp"
+#include "core/base/session_name.hpp"
 
 namespace cambium::trunk {
 namespace {
@@ -91,7 +92,7 @@ Result<void> Snapshots::order(SessionOrder order) {
                              "bytes",
                              path.substr(0, 80), kLongestPath)};
   const bool name_from_file = order.verb == SessionOrder::Verb::load && order.name.empty();
-  if (!name_from_file && !is_session_name(order.name))
+  if (!name_from_file && !base::is_session_name(order.name))
     return Error{Code::bad_argument,
                  fmt::format("'{}' is no session's name: expected 1 to 64 letters, digits, '_', "
                              "'-' or '.', not beginning with '.'",

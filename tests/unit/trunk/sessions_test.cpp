@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "core/base/session_name.hpp"
 #include "core/trunk/request.hpp"
 #include "tests/support/malloc_guard.hpp"
 #include "tests/support/remembering_model.hpp"
@@ -68,12 +69,12 @@ class SessionsTest : public testing::Test {
 
 TEST(SessionNames, AreThoseThatAFileCanHave) {
   for (const char* name : {"a", "arm_1", "left-arm.2", "0"})
-    EXPECT_TRUE(is_session_name(name)) << name;
-  EXPECT_TRUE(is_session_name(std::string(64, 'x')));
-  EXPECT_FALSE(is_session_name(std::string(65, 'x')));
+    EXPECT_TRUE(base::is_session_name(name)) << name;
+  EXPECT_TRUE(base::is_session_name(std::string(64, 'x')));
+  EXPECT_FALSE(base::is_session_name(std::string(65, 'x')));
   for (const char* name : {"", ".", "..", ".hidden", "a/b", "a b", "ärm", "a\n"})
-    EXPECT_FALSE(is_session_name(name)) << name;
-  EXPECT_FALSE(is_session_name(std::string_view("a\0b", 3)));
+    EXPECT_FALSE(base::is_session_name(name)) << name;
+  EXPECT_FALSE(base::is_session_name(std::string_view("a\0b", 3)));
 }
 
 TEST_F(SessionsTest, EachNameHasItsOwnAlignedZeroedMemory) {
