@@ -1,6 +1,7 @@
 #include "examples/context/mind.hpp"
 
 #include <algorithm>
+#include <array>
 #include <new>
 
 #include "core/nn/bundle.hpp"
@@ -92,7 +93,12 @@ void Mind::begin() {
 }
 
 Result<Joints> Mind::act(const State& state) {
-  parts_->window.push(state.data());
+  // The sensors of the plugin in their order: joint positions, which the state begins with, and the
+  // state.
+  std::array<float, kDof + kState> observation;
+  std::copy_n(state.begin(), kDof, observation.begin());
+  std::copy(state.begin(), state.end(), observation.begin() + kDof);
+  parts_->window.push(observation.data());
   if (const Status status = parts_->infer(); !status.ok())
     return Error{status.code(), std::string("the policy failed: ") + to_string(status.code())};
   Joints command;
