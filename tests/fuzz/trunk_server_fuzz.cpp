@@ -1,6 +1,7 @@
 // What hosts send to a trunk: tokens, hello, orders to load, and of sessions. Real servers read it
 // from their real sockets: one whose model remembers, and one whose model does not.
 #include <algorithm>
+#include <atomic>
 
 #include "core/transport/verify.hpp"
 #include "core/trunk/server.hpp"
@@ -17,7 +18,7 @@ using namespace cambium;
 // Whatever path is asked for: a stock, each time another one.
 Result<trunk::OpenedStock> open(const std::filesystem::path& file) {
   if (file.native().size() % 4 == 0) return Error{Code::bad_data, file.string()};
-  static unsigned char fill = 0;
+  static std::atomic<unsigned char> fill = 0;  // of both servers
   return trunk::OpenedStock{
       .id = test::digest(++fill), .width = 4, .make_model = [] {
         return Result<std::unique_ptr<trunk::TrunkModel>>(std::make_unique<test::FakeModel>(4));
