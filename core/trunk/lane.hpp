@@ -29,9 +29,8 @@ struct LaneLimits {
 /// Requests are routed into a lane by the trunk id they name, and never leave it: so no batch has
 /// rows for two models, and a lane that goes takes everything of its model along.
 ///
-/// Threads    The io thread's; `model`, a batch that was handed over, and the bytes of sessions
-/// that
-///            it holds are the compute thread's.
+/// Threads    The io thread's; `model`, a batch that was handed over, and the bytes of the
+///            sessions that it holds are the compute thread's.
 struct Lane {
   /// limit: the model's sessions do not fit. [setup]
   static Result<std::unique_ptr<Lane>> make(const LaneLimits& limits, ServerIdentity who,
