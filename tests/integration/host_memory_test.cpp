@@ -298,7 +298,7 @@ TEST_F(HostMemoryTest, WarmUpAndShadowLeaveNoTraceInIt) {
   passes_.clear();
   const auto report = swap({.robot = "left",
                             .bundle = folder_ / "arm_other.safetensors",
-                            .shadow = 40,
+                            .shadow = 400,
                             .shadow_bound = 10});
   ASSERT_TRUE(report.ok()) << report.reason;
   EXPECT_EQ(report.warm_up, "the last real observation and the trunk");
