@@ -10,6 +10,14 @@ find_package(PkgConfig REQUIRED)
 pkg_check_modules(zmq REQUIRED IMPORTED_TARGET libzmq)          # core/transport, core/client
 pkg_check_modules(crypto REQUIRED IMPORTED_TARGET libcrypto)    # SHA-256 of weights: core/base
 pkg_check_modules(urdfdom REQUIRED IMPORTED_TARGET urdfdom)     # cambium new --urdf
+pkg_check_modules(sodium REQUIRED IMPORTED_TARGET libsodium)    # keys and signatures: core/base
+find_path(MSGPACK_INCLUDE_DIR msgpack.hpp REQUIRED)             # core/formats
+if(CAMBIUM_LEROBOT)
+  pkg_check_modules(grpc REQUIRED IMPORTED_TARGET grpc++)       # core/adapters/lerobot
+  pkg_check_modules(protobuf REQUIRED IMPORTED_TARGET protobuf)
+  find_program(PROTOC protoc REQUIRED)
+  find_program(GRPC_CPP_PLUGIN grpc_cpp_plugin REQUIRED)
+endif()
 find_path(CLI11_INCLUDE_DIR CLI/CLI.hpp REQUIRED)
 find_path(NLOHMANN_JSON_INCLUDE_DIR nlohmann/json.hpp REQUIRED)
 if(CAMBIUM_ONEDNN)

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "cambium/result.hpp"
+#include "core/config/listener_config.hpp"
 
 namespace cambium::config {
 
@@ -126,6 +127,7 @@ struct Config {
   TrunkConfig trunk;
   HostConfig host;
   std::vector<RobotConfig> robots;
+  std::vector<ListenerConfig> listeners;
   /// Keys that the file sets ("trunk.queue", "robot.gate.policy"); the others are defaults.
   std::set<std::string> given;
 };

@@ -85,6 +85,8 @@ struct ChunkReply {
   std::uint32_t horizon = 0, dof = 0;
   std::uint64_t generation = 0;
   float trunk_compute_us = 0;
+  Drive drive = Drive::policy;  ///< another: rows that keep the robot where it is, see hold_chunks
+  Code reason = Code::ok;       ///< why the policy does not drive
 };
 
 /// Something a controller's user wants to know, in a sentence.
@@ -110,6 +112,10 @@ struct ClientOptions {
       on_event;  ///< called from inside the client's calls, on their thread
   /// [bytes] Larger readings go through shared memory if the host is on this machine.
   std::size_t share_from = kShareFrom;
+
+  /// infer() answers what the policy or the trunk refuses with rows that bring the robot to rest
+  /// where it is and hold it there, gated as all are, instead of with an error.
+  bool hold_chunks = false;
 
   static constexpr std::size_t kShareFrom = 8192;  ///< below, bytes are as fast
   static constexpr std::size_t kNeverShare = SIZE_MAX;
