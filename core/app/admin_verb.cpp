@@ -14,14 +14,14 @@
 #include "core/config/config.hpp"
 #include "core/runtime/admin_desk.hpp"
 #include "core/runtime/admin_json.hpp"
-#include "core/transport/trust.hpp"
+#include "core/transport/keyring.hpp"
 
 namespace cambium::app {
 namespace {
 
 struct Options {
   std::string config = "cambium.toml", admin;
-  transport::TrustFiles keys;
+  transport::KeyFiles keys;
   bool json = false;
   runtime::AdminCall call;
 };
@@ -142,11 +142,11 @@ int run(Options options) {
     if (options.keys.key.empty()) options.keys.key = security.key;
     if (options.keys.server.empty()) options.keys.server = security.host_key;
   }
-  const auto trust = transport::Trust::open(options.keys);
-  if (!trust) return complain(options, trust.error());
+  const auto keyring = transport::Keyring::open(options.keys);
+  if (!keyring) return complain(options, keyring.error());
   const bool status = options.call.verb == "status";
-  const auto answer =
-      runtime::ask_admin(endpoint, options.call, status ? kStatusTimeout : kTimeout, trust->get());
+  const auto answer = runtime::ask_admin(endpoint, options.call, status ? kStatusTimeout : kTimeout,
+                                         keyring->get());
   if (!answer) return complain(options, answer.error());
   if (answer->code != Code::ok && !options.json)
     return complain(options, {answer->code, answer->text});

@@ -58,7 +58,7 @@ Result<fs::path> list_of(const Options& options) {
 }
 
 int allow(const Options& options) {
-  const auto key = base::read_public_key(options.file);
+  const auto key = base::read_curve_key(options.file);
   if (!key) return complain(key.error());
   const auto roles = transport::parse_roles(options.roles);
   if (!roles)

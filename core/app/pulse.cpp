@@ -45,7 +45,7 @@ bool HostPulse::workers_turn() {
 }
 
 bool TrunkPulse::well() {
-  if (!context_) context_.emplace(trust_);
+  if (!context_) context_.emplace(keyring_);
   const auto stats = server_.stats();
   const std::uint64_t dropped = stats.busy + stats.expired;
   const bool stuck = stats.batches == passes_ && dropped > dropped_;

@@ -39,14 +39,14 @@ class HostPulse {
 class TrunkPulse {
  public:
   /// trunk's own keys, or null.
-  TrunkPulse(const trunk::TrunkServer& server, transport::Trust* trust)
-      : server_(server), trust_(trust) {}
+  TrunkPulse(const trunk::TrunkServer& server, transport::Keyring* keyring)
+      : server_(server), keyring_(keyring) {}
   /// [setup]
   bool well();
 
  private:
   const trunk::TrunkServer& server_;
-  transport::Trust* const trust_;
+  transport::Keyring* const keyring_;
   std::optional<transport::Context> context_;
   std::uint64_t passes_ = 0, dropped_ = 0;
 };

@@ -11,7 +11,7 @@
 #include "core/app/verb.hpp"
 #include "core/config/config.hpp"
 #include "core/config/endpoint.hpp"
-#include "core/transport/trust.hpp"
+#include "core/transport/keyring.hpp"
 #include "core/trunk/session_call.hpp"
 
 namespace cambium::app {
@@ -22,7 +22,7 @@ using trunk::SessionVerb;
 
 struct Options {
   std::string config, endpoint;
-  transport::TrustFiles keys;
+  transport::KeyFiles keys;
   bool json = false;
   trunk::SessionCall call;
 };
@@ -123,9 +123,9 @@ int run(Options options) {
   if (!call.file.empty()) call.file = fs::absolute(call.file).lexically_normal().string();
   const auto endpoint = endpoint_of(options);
   if (!endpoint) return complain(options, endpoint.error());
-  const auto trust = transport::Trust::open(options.keys);
-  if (!trust) return complain(options, trust.error());
-  transport::Context context(trust->get());
+  const auto keyring = transport::Keyring::open(options.keys);
+  if (!keyring) return complain(options, keyring.error());
+  transport::Context context(keyring->get());
   const auto answer = trunk::call_sessions(
       context, *endpoint, call, call.verb == SessionVerb::list ? kListTimeout : kFileTimeout);
   if (!answer) return complain(options, answer.error());

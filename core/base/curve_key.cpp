@@ -42,53 +42,53 @@ bool decode(std::string_view z85, std::span<unsigned char, kKeyBytes> bytes) {
 
 }  // namespace
 
-std::optional<PublicKey> PublicKey::parse(std::string_view z85) {
-  PublicKey key;
+std::optional<CurveKey> CurveKey::parse(std::string_view z85) {
+  CurveKey key;
   if (!decode(z85, key.bytes_)) return std::nullopt;
   return key;
 }
 
-std::string PublicKey::text() const {
+std::string CurveKey::text() const {
   std::array<char, kKeyDigits> z85;
   encode(bytes_, z85);
   return {z85.data(), z85.size()};
 }
 
-SecretKey SecretKey::random() {
+CurveSecret CurveSecret::random() {
   if (::sodium_init() < 0) throw std::runtime_error("libsodium has no random numbers to give");
-  SecretKey key;
+  CurveSecret key;
   ::randombytes_buf(key.bytes_.data(), key.bytes_.size());
   return key;
 }
 
-std::optional<SecretKey> SecretKey::parse(std::string_view z85) {
-  SecretKey key;
+std::optional<CurveSecret> CurveSecret::parse(std::string_view z85) {
+  CurveSecret key;
   if (!decode(z85, key.bytes_)) return std::nullopt;
   return key;
 }
 
-SecretKey::SecretKey(SecretKey&& other) noexcept : bytes_(other.bytes_) {
+CurveSecret::CurveSecret(CurveSecret&& other) noexcept : bytes_(other.bytes_) {
   ::sodium_memzero(other.bytes_.data(), other.bytes_.size());
 }
 
-SecretKey& SecretKey::operator=(SecretKey&& other) noexcept {
+CurveSecret& CurveSecret::operator=(CurveSecret&& other) noexcept {
   if (this == &other) return *this;
   bytes_ = other.bytes_;
   ::sodium_memzero(other.bytes_.data(), other.bytes_.size());
   return *this;
 }
 
-SecretKey::~SecretKey() {
+CurveSecret::~CurveSecret() {
   ::sodium_memzero(bytes_.data(), bytes_.size());
 }
 
-PublicKey SecretKey::public_key() const {
-  PublicKey::Bytes bytes{};
+CurveKey CurveSecret::public_key() const {
+  CurveKey::Bytes bytes{};
   ::crypto_scalarmult_curve25519_base(bytes.data(), bytes_.data());
-  return PublicKey(bytes);
+  return CurveKey(bytes);
 }
 
-void SecretKey::write(std::span<char, kKeyDigits> z85) const noexcept {
+void CurveSecret::write(std::span<char, kKeyDigits> z85) const noexcept {
   encode(bytes_, z85);
 }
 

@@ -16,20 +16,20 @@ inline constexpr std::size_t kKeyBytes = 32;
 inline constexpr std::size_t kKeyDigits = 40;  ///< of a key as text: Z85, as ZeroMQ writes it
 
 /// What everybody may know.
-class PublicKey {
+class CurveKey {
  public:
   using Bytes = std::array<unsigned char, kKeyBytes>;
 
-  PublicKey() = default;
-  explicit PublicKey(const Bytes& bytes) noexcept : bytes_(bytes) {}
+  CurveKey() = default;
+  explicit CurveKey(const Bytes& bytes) noexcept : bytes_(bytes) {}
   /// Nothing if `z85` is not 40 digits of Z85. [setup]
-  static std::optional<PublicKey> parse(std::string_view z85);
+  static std::optional<CurveKey> parse(std::string_view z85);
 
   std::string text() const;  ///< 40 digits of Z85
   /// Its first digits: enough to tell keys apart in a log.
   std::string fingerprint() const { return text().substr(0, 10); }
   const Bytes& bytes() const noexcept { return bytes_; }
-  auto operator<=>(const PublicKey&) const = default;
+  auto operator<=>(const CurveKey&) const = default;
 
  private:
   Bytes bytes_{};
@@ -37,22 +37,22 @@ class PublicKey {
 
 /// What only its owner may know. Wiped from memory with the object; no text of it leaves this class
 /// but into the buffer of whoever writes its file.
-class SecretKey {
+class CurveSecret {
  public:
   /// A new one. [setup]
-  static SecretKey random();
-  /// As PublicKey::parse(). [setup]
-  static std::optional<SecretKey> parse(std::string_view z85);
-  SecretKey(SecretKey&& other) noexcept;
-  SecretKey& operator=(SecretKey&& other) noexcept;
-  ~SecretKey();
+  static CurveSecret random();
+  /// As CurveKey::parse(). [setup]
+  static std::optional<CurveSecret> parse(std::string_view z85);
+  CurveSecret(CurveSecret&& other) noexcept;
+  CurveSecret& operator=(CurveSecret&& other) noexcept;
+  ~CurveSecret();
 
-  PublicKey public_key() const;
+  CurveKey public_key() const;
   std::span<const unsigned char, kKeyBytes> bytes() const noexcept { return bytes_; }
   void write(std::span<char, kKeyDigits> z85) const noexcept;
 
  private:
-  SecretKey() = default;
+  CurveSecret() = default;
   std::array<unsigned char, kKeyBytes> bytes_{};
 };
 

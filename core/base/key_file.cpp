@@ -84,20 +84,20 @@ bool is_secret(const std::vector<std::string_view>& words) {
   return words.size() == 3 && words[1] == kSecretWord && is_session_name(words[0]);
 }
 
-Result<SecretKey> secret_of(const std::filesystem::path& file,
-                            const std::vector<std::string_view>& words, bool others_read) {
+Result<CurveSecret> secret_of(const std::filesystem::path& file,
+                              const std::vector<std::string_view>& words, bool others_read) {
   if (others_read)
     return refuse(file, Code::bad_argument,
                   "others can read this secret, or it belongs to somebody else; "
                   "chmod 600 it, or make a new one if they may have");
-  auto key = SecretKey::parse(words[2]);
+  auto key = CurveSecret::parse(words[2]);
   if (!key) return refuse(file, Code::bad_data, "its key is not 40 digits of Z85");
   return std::move(*key);
 }
 
 }  // namespace
 
-Result<SecretKey> read_secret_key(const std::filesystem::path& file) {
+Result<CurveSecret> read_curve_secret(const std::filesystem::path& file) {
   Text text;
   bool others_read = false;
   if (auto read = read_text(file, text, others_read); !read) return read.error();
@@ -109,7 +109,7 @@ Result<SecretKey> read_secret_key(const std::filesystem::path& file) {
   return secret_of(file, words, others_read);
 }
 
-Result<NamedKey> read_public_key(const std::filesystem::path& file) {
+Result<NamedKey> read_curve_key(const std::filesystem::path& file) {
   Text text;
   bool others_read = false;
   if (auto read = read_text(file, text, others_read); !read) return read.error();
@@ -118,7 +118,7 @@ Result<NamedKey> read_public_key(const std::filesystem::path& file) {
     return refuse(file, Code::bad_data,
                   "is a secret key, expected a public one: NAME.pub; a secret never leaves the "
                   "machine that it was made on");
-  const auto key = words.size() == 2 ? PublicKey::parse(words[1]) : std::nullopt;
+  const auto key = words.size() == 2 ? CurveKey::parse(words[1]) : std::nullopt;
   if (!key || !is_session_name(words[0]))
     return refuse(file, Code::bad_data,
                   "is no public key, expected one line 'NAME KEY', the key 40 digits of Z85");
@@ -138,7 +138,7 @@ Result<NamedKey> show_key(const std::filesystem::path& file, bool& secret) {
       return NamedKey{std::string(words[0]), key->public_key()};
     }
   }
-  return read_public_key(file);
+  return read_curve_key(file);
 }
 
 Result<void> write_new_file(const std::filesystem::path& file, std::string_view text, int mode) {
@@ -170,7 +170,7 @@ Result<NamedKey> write_new_keys(const std::filesystem::path& folder, const std::
                                          "' is no name for a key, expected 1 to 64 letters, "
                                          "digits, '_', '-' or '.', not beginning with '.'"};
   const auto secret_file = folder / (name + ".key"), public_file = folder / (name + ".pub");
-  const SecretKey secret = SecretKey::random();
+  const CurveSecret secret = CurveSecret::random();
   const NamedKey named{name, secret.public_key()};
   const std::string shown = "# Public key of '" + name +
                             "' for Cambium's native endpoints. Anybody may know it;\n"

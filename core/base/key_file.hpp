@@ -13,15 +13,15 @@ namespace cambium::base {
 /// The line of a public key's file: "NAME KEY".
 struct NamedKey {
   std::string name;
-  PublicKey key;
+  CurveKey key;
 };
 
 /// Of a file as write_new_keys() made it: "NAME secret KEY". Refused if it belongs to somebody
 /// else, or if others may read it. Errors name the file and never what stands in it. [setup]
-Result<SecretKey> read_secret_key(const std::filesystem::path& file);
+Result<CurveSecret> read_curve_secret(const std::filesystem::path& file);
 
 /// Of a public key's file; of a secret one it is refused with a word about the mistake. [setup]
-Result<NamedKey> read_public_key(const std::filesystem::path& file);
+Result<NamedKey> read_curve_key(const std::filesystem::path& file);
 
 /// The key that may be told of either file: for people. [setup]
 Result<NamedKey> show_key(const std::filesystem::path& file, bool& secret);

@@ -9,8 +9,8 @@
 #include "cambium/version.hpp"
 #include "core/base/clock.hpp"
 #include "core/client/readings.hpp"
+#include "core/transport/keyring.hpp"
 #include "core/transport/socket.hpp"
-#include "core/transport/trust.hpp"
 #include "core/transport/verify.hpp"
 #include "wire/action_generated.h"
 #include "wire/chunk_generated.h"
@@ -46,10 +46,10 @@ std::string text_of(const flatbuffers::String* text) {
 
 class Client::Impl {
  public:
-  Impl(ClientOptions given, std::unique_ptr<transport::Trust> keys,
+  Impl(ClientOptions given, std::unique_ptr<transport::Keyring> keys,
        std::unique_ptr<transport::Context> zmq, transport::Socket dealer)
       : options(std::move(given)),
-        trust(std::move(keys)),
+        keyring(std::move(keys)),
         context(std::move(zmq)),
         socket(std::move(dealer)) {
     poller.add(socket);
@@ -99,11 +99,11 @@ class Client::Impl {
     const std::string nobody = "nobody answers at '" + options.endpoint + "'";
     if (*socket.trouble() != '\0')
       return "the host at '" + options.endpoint + "' refuses: " + socket.trouble();
-    return trust ? nobody + ", or not with the key that is expected" : nobody;
+    return keyring ? nobody + ", or not with the key that is expected" : nobody;
   }
 
   ClientOptions options;
-  std::unique_ptr<transport::Trust> trust;
+  std::unique_ptr<transport::Keyring> keyring;
   std::unique_ptr<transport::Context> context;
   transport::Socket socket;
   transport::Poller poller;
@@ -352,14 +352,14 @@ Result<Client> Client::open(ClientOptions options) {
   if (options.endpoint.empty()) return Error{Code::bad_argument, "client: no endpoint was given"};
   if (options.robot.empty()) return Error{Code::bad_argument, "client: no robot was named"};
   if (options.name.empty()) options.name = default_name();
-  auto trust = transport::Trust::open(
+  auto keyring = transport::Keyring::open(
       {.key = options.key_file, .allow = {}, .server = options.host_key_file});
-  if (!trust) return Error{trust.error().code, "client: " + trust.error().message};
-  auto context = std::make_unique<transport::Context>(trust->get());
+  if (!keyring) return Error{keyring.error().code, "client: " + keyring.error().message};
+  auto context = std::make_unique<transport::Context>(keyring->get());
   auto socket =
       transport::Socket::connect(*context, transport::SocketKind::dealer, options.endpoint);
   if (!socket) return socket.error();
-  return Client(std::make_unique<Impl>(std::move(options), std::move(*trust), std::move(context),
+  return Client(std::make_unique<Impl>(std::move(options), std::move(*keyring), std::move(context),
                                        std::move(socket).value()));
 }
 

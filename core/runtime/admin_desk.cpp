@@ -7,7 +7,7 @@
 #include "core/base/realtime.hpp"
 #include "core/plugin/plugin_library.hpp"
 #include "core/runtime/admin_json.hpp"
-#include "core/transport/trust.hpp"
+#include "core/transport/keyring.hpp"
 #include "core/transport/verify.hpp"
 #include "core/trunk/link.hpp"
 #include "wire/admin_generated.h"
@@ -143,6 +143,7 @@ Result<std::unique_ptr<AdminDesk>> AdminDesk::start(Host& host) {
       {.max_message_bytes = kMaxMessage, .lets_in = transport::kAdmin});
   if (!socket) return socket.error();
   std::unique_ptr<AdminDesk> desk(new AdminDesk(host));
+  desk->endpoint_ = socket->endpoint();
   desk->server_ = std::thread(
       [self = desk.get(), moved = std::make_shared<transport::Socket>(std::move(*socket))] {
         base::name_thread("cambium-admin");
@@ -318,8 +319,8 @@ AdminAnswer AdminDesk::swap_trunk(const AdminCall& call) {
 }
 
 Result<AdminAnswer> ask_admin(const std::string& endpoint, const AdminCall& call,
-                              base::Nanoseconds timeout, transport::Trust* trust) {
-  transport::Context context(trust);
+                              base::Nanoseconds timeout, transport::Keyring* keyring) {
+  transport::Context context(keyring);
   auto socket = transport::Socket::connect(context, transport::SocketKind::dealer, endpoint,
                                            {.max_message_bytes = kMaxMessage});
   if (!socket) return socket.error();
@@ -373,7 +374,7 @@ Result<AdminAnswer> ask_admin(const std::string& endpoint, const AdminCall& call
     }
     const base::Nanoseconds left = deadline - base::monotonic_ns();
     if (left <= 0 || *socket->trouble() != '\0')
-      return Error{Code::unavailable, why_nobody(endpoint, *socket, trust != nullptr)};
+      return Error{Code::unavailable, why_nobody(endpoint, *socket, keyring != nullptr)};
     poller.wait(sent ? left : std::min<base::Nanoseconds>(left, 10 * base::kMillisecond));
   }
 }

@@ -56,13 +56,13 @@ Result<std::unique_ptr<Host>> Host::start(config::Config config, Log log,
   std::unique_ptr<Host> host(new Host(std::move(config), std::move(log)));
   const auto& settings = host->config_;
   const auto& security = settings.security;
-  auto trust = transport::Trust::open(
+  auto keyring = transport::Keyring::open(
       {.key = security.key, .allow = security.allow, .server = security.trunk_key},
       [self = host.get()](const std::string& text) { self->log(text); });
-  if (!trust) return trust.error();
-  host->trust_ = std::move(*trust);
-  host->tick_context_.emplace(host->trust_.get());
-  host->set_up_context_.emplace(host->trust_.get());
+  if (!keyring) return keyring.error();
+  host->keyring_ = std::move(*keyring);
+  host->tick_context_.emplace(host->keyring_.get());
+  host->set_up_context_.emplace(host->keyring_.get());
   if (settings.host.realtime == config::Realtime::require) {
     Result<void> granted;
     std::thread([&] { granted = base::make_thread_realtime(kPriority); }).join();

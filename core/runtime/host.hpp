@@ -24,8 +24,8 @@
 #include "core/runtime/trunk_keeper.hpp"
 #include "core/runtime/trunk_swap.hpp"
 #include "core/runtime/worker.hpp"
+#include "core/transport/keyring.hpp"
 #include "core/transport/socket.hpp"
-#include "core/transport/trust.hpp"
 
 namespace cambium::runtime {
 
@@ -112,8 +112,8 @@ class Host {
 
   config::Config config_;
   Log log_;
-  mutable std::mutex logging_;               // one line at a time
-  std::unique_ptr<transport::Trust> trust_;  // null: no keys
+  mutable std::mutex logging_;                   // one line at a time
+  std::unique_ptr<transport::Keyring> keyring_;  // null: no keys
   // Two, so that what a swap sends does not stand in the way of a tick's messages.
   std::optional<transport::Context> tick_context_, set_up_context_;
   std::shared_ptr<const nn::Stock> stock_;  // of robots to come; guarded by table_

@@ -72,8 +72,8 @@ std::vector<RobotStatus> Host::status() const {
 }
 
 std::optional<transport::AllowStatus> Host::keys() const {
-  if (!trust_) return std::nullopt;
-  return trust_->allowed->status();
+  if (!keyring_) return std::nullopt;
+  return keyring_->allowed->status();
 }
 
 }  // namespace cambium::runtime

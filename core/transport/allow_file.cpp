@@ -45,7 +45,7 @@ Result<AllowedKey> parse_line(const std::filesystem::path& file, std::size_t num
   // What follows a name may be a secret by mistake: it is never repeated.
   if (key == "secret")
     return wrong(file, number, "'" + name + "' is a secret key; NAME.pub holds the public one");
-  const auto parsed = base::PublicKey::parse(key);
+  const auto parsed = base::CurveKey::parse(key);
   if (!parsed) return wrong(file, number, "the key of '" + name + "' is not 40 digits of Z85");
   const auto allowed = parse_roles(roles);
   if (!allowed || !more.empty()) {

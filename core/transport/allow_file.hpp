@@ -29,7 +29,7 @@ std::optional<Roles> parse_roles(std::string_view text);
 /// One line of the file: "NAME KEY ROLE[,ROLE]".
 struct AllowedKey {
   std::string name;
-  base::PublicKey key;
+  base::CurveKey key;
   Roles roles = 0;
 };
 

@@ -10,7 +10,7 @@ constexpr std::size_t kMostStrangers = 256;  // that are told apart; more are on
 }  // namespace
 
 Result<std::unique_ptr<AllowList>> AllowList::open(std::filesystem::path file,
-                                                   const base::PublicKey& own, Log log) {
+                                                   const base::CurveKey& own, Log log) {
   std::unique_ptr<AllowList> list(new AllowList(std::move(file), std::move(log)));
   list->places_[0].name = "this process itself";
   list->places_[0].roles = kEveryRole;
@@ -24,7 +24,7 @@ Result<std::unique_ptr<AllowList>> AllowList::open(std::filesystem::path file,
   return list;
 }
 
-std::optional<std::uint32_t> AllowList::admit(const base::PublicKey& key, Roles roles,
+std::optional<std::uint32_t> AllowList::admit(const base::CurveKey& key, Roles roles,
                                               std::string_view address) {
   std::string sentence;
   {

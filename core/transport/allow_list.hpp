@@ -44,11 +44,11 @@ class AllowList {
   /// `own` is always let in, as everything: whoever holds it is this process. An empty path: nobody
   /// else is. [setup]
   static Result<std::unique_ptr<AllowList>> open(std::filesystem::path file,
-                                                 const base::PublicKey& own, Log log);
+                                                 const base::CurveKey& own, Log log);
 
   /// The number by which its messages are told from others', if it may be one of `roles`; else it
   /// is counted, and said once for each key.
-  std::optional<std::uint32_t> admit(const base::PublicKey& key, Roles roles,
+  std::optional<std::uint32_t> admit(const base::CurveKey& key, Roles roles,
                                      std::string_view address);
   /// Of the number of an admitted key, now; counts if not. [any, rt]
   bool may(std::uint32_t number, Roles roles) noexcept;
@@ -83,8 +83,8 @@ class AllowList {
   std::array<Place, kMostKeys> places_;
   std::atomic<std::uint32_t> used_{0};  // of places_
   mutable std::mutex mutex_;            // guards what follows; held for moments, and while reading
-  std::map<base::PublicKey, std::uint32_t> numbers_;
-  std::set<base::PublicKey> strangers_;  // that were spoken of
+  std::map<base::CurveKey, std::uint32_t> numbers_;
+  std::set<base::CurveKey> strangers_;  // that were spoken of
   std::size_t keys_ = 0;
   std::uint64_t denied_ = 0;
   std::string problem_;

@@ -25,9 +25,9 @@ std::optional<std::uint32_t> admit(AllowList& allowed,
   if (question[0].to_string_view() != "1.0" || question[5].to_string_view() != "CURVE" ||
       question[6].size() != base::kKeyBytes)
     return {};
-  base::PublicKey::Bytes bytes;
+  base::CurveKey::Bytes bytes;
   std::memcpy(bytes.data(), question[6].data(), bytes.size());
-  return allowed.admit(base::PublicKey(bytes), static_cast<Roles>(roles),
+  return allowed.admit(base::CurveKey(bytes), static_cast<Roles>(roles),
                        question[3].to_string_view());
 }
 

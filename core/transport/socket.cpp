@@ -12,12 +12,12 @@
 #include "core/base/loopback.hpp"
 #include "core/transport/dial.hpp"
 #include "core/transport/doorkeeper.hpp"
-#include "core/transport/trust.hpp"
+#include "core/transport/keyring.hpp"
 
 namespace cambium::transport {
 
 struct Context::Impl {
-  explicit Impl(Trust* given) : trust(given) {}
+  explicit Impl(Keyring* given) : keyring(given) {}
   ~Impl() {
     zmq.shutdown();  // ends the doorkeeper
     door.reset();
@@ -28,19 +28,19 @@ struct Context::Impl {
   Result<void> open_door() {
     const std::lock_guard lock(opening);
     if (door) return {};
-    auto opened = Doorkeeper::start(zmq, *trust->allowed);
+    auto opened = Doorkeeper::start(zmq, *keyring->allowed);
     if (!opened) return opened.error();
     door = std::move(*opened);
     return {};
   }
 
   zmq::context_t zmq{1};
-  Trust* const trust;
+  Keyring* const keyring;
   std::mutex opening;  // guards door
   std::unique_ptr<Doorkeeper> door;
 };
 
-Context::Context(Trust* trust) : impl_(std::make_unique<Impl>(trust)) {}
+Context::Context(Keyring* keyring) : impl_(std::make_unique<Impl>(keyring)) {}
 Context::~Context() = default;
 
 bool Peer::operator==(const Peer& other) const noexcept {
@@ -150,11 +150,11 @@ struct Socket::Impl {
     }
   }
 
-  void take_own_key(const Trust& trust) {
+  void take_own_key(const Keyring& keyring) {
     void* const socket = zmq.handle();
-    const auto own = trust.own.bytes();
+    const auto own = keyring.own.bytes();
     const bool set = zmq_setsockopt(socket, ZMQ_CURVE_SECRETKEY, own.data(), own.size()) == 0 &&
-                     zmq_setsockopt(socket, ZMQ_CURVE_PUBLICKEY, trust.own_public.bytes().data(),
+                     zmq_setsockopt(socket, ZMQ_CURVE_PUBLICKEY, keyring.own_public.bytes().data(),
                                     base::kKeyBytes) == 0;
     if (!set) throw zmq::error_t();
     zmq.set(zmq::sockopt::maxmsgsize, static_cast<std::int64_t>(limit + kCurveBytes));
@@ -205,15 +205,15 @@ Result<Socket> Socket::bind(Context& context, SocketKind kind, const std::string
     if (endpoint.rfind(kIpc, 0) == 0) {
       if (auto taken = impl->lock.take(endpoint); !taken) return taken.error();
     }
-    Trust* const trust = options.foreign ? nullptr : context.impl_->trust;
-    if (auto fits = check_reach(endpoint, trust != nullptr || options.foreign); !fits)
+    Keyring* const keyring = options.foreign ? nullptr : context.impl_->keyring;
+    if (auto fits = check_reach(endpoint, keyring != nullptr || options.foreign); !fits)
       return fits.error();
-    if (trust != nullptr && is_tcp(endpoint)) {
+    if (keyring != nullptr && is_tcp(endpoint)) {
       if (auto door = context.impl_->open_door(); !door) return door.error();
-      impl->allowed = trust->allowed.get();
+      impl->allowed = keyring->allowed.get();
       impl->lets_in = options.lets_in;
       impl->zmq.set(zmq::sockopt::curve_server, true);
-      impl->take_own_key(*trust);
+      impl->take_own_key(*keyring);
       impl->zmq.set(zmq::sockopt::zap_domain, std::to_string(options.lets_in));
       impl->zmq.set(zmq::sockopt::handshake_ivl, kHandshake_ms);
     }
@@ -232,14 +232,14 @@ Result<Socket> Socket::connect(Context& context, SocketKind kind, const std::str
   try {
     auto impl = std::make_unique<Impl>(context.impl_->zmq, kind, options);
     impl->zmq.set(zmq::sockopt::ipv6, is_ipv6(endpoint));
-    const Trust* const trust = options.foreign ? nullptr : context.impl_->trust;
-    if (auto fits = check_reach(endpoint, trust != nullptr || options.foreign); !fits)
+    const Keyring* const keyring = options.foreign ? nullptr : context.impl_->keyring;
+    if (auto fits = check_reach(endpoint, keyring != nullptr || options.foreign); !fits)
       return fits.error();
     if (is_tcp(endpoint)) {
-      impl->dial.emplace(context.impl_->zmq, impl->zmq, endpoint, trust != nullptr);
-      if (trust != nullptr) {
-        impl->take_own_key(*trust);
-        const auto& server = trust->server.bytes();
+      impl->dial.emplace(context.impl_->zmq, impl->zmq, endpoint, keyring != nullptr);
+      if (keyring != nullptr) {
+        impl->take_own_key(*keyring);
+        const auto& server = keyring->server.bytes();
         if (zmq_setsockopt(impl->zmq.handle(), ZMQ_CURVE_SERVERKEY, server.data(), server.size()) !=
             0)
           throw zmq::error_t();

@@ -17,7 +17,7 @@
 
 namespace cambium::transport {
 
-struct Trust;
+struct Keyring;
 
 /// One per process. Destroy it after its sockets.
 ///
@@ -25,8 +25,8 @@ struct Trust;
 /// Without, tcp stays on this machine.
 class Context {
  public:
-  /// trust: must outlive the context; null: no keys. [setup]
-  explicit Context(Trust* trust = nullptr);
+  /// keyring: must outlive the context; null: no keys. [setup]
+  explicit Context(Keyring* keyring = nullptr);
   ~Context();
   Context(const Context&) = delete;
   Context& operator=(const Context&) = delete;

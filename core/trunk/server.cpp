@@ -100,7 +100,7 @@ class TrunkServer::Impl {
   }
 
   void serve(std::promise<Result<void>>& bound) {
-    transport::Context context(options_.trust);
+    transport::Context context(options_.keyring);
     auto socket = transport::Socket::bind(context, transport::SocketKind::router, options_.endpoint,
                                           socket_options());
     if (!socket) return bound.set_value(socket.error());

@@ -19,7 +19,7 @@
 #include "core/trunk/tally.hpp"
 
 namespace cambium::transport {
-struct Trust;
+struct Keyring;
 }
 
 namespace cambium::trunk {
@@ -42,7 +42,7 @@ struct ServerOptions {
   base::Nanoseconds snapshot_period = base::kSecond;  ///< of a session, there
   /// Told, on the io thread, when a model came or left, and what is wrong with session_dir. [io]
   std::function<void(const std::string&)> log = {};
-  transport::Trust* trust = nullptr;  ///< borrowed for the server's life; null: no keys
+  transport::Keyring* keyring = nullptr;  ///< borrowed for the server's life; null: no keys
 
   /// Rows of the largest batch; the model's ModelOptions::max_rows has to be at least this.
   std::uint32_t max_rows() const noexcept;
