@@ -244,6 +244,8 @@ void add_bench(CLI::App& program, int& exit_code) {
       ->add_option("--period", l.period_ms, "Milliseconds between two exchanges; 0: back to back")
       ->capture_default_str()
       ->check(CLI::Range(0.0, 100.0));
+  loopback->add_flag("--tcp", l.tcp, "Over loopback tcp instead of ipc");
+  loopback->add_flag("--keys", l.keys, "Over loopback tcp with keys; raw ping-pong without");
   loopback->add_flag("--json", options->json, "Print one JSON object");
   loopback->footer("Example:\n  cambium bench loopback --json");
   loopback->callback([options, &exit_code] { exit_code = run(*options); });

@@ -276,8 +276,8 @@ INSTANTIATE_TEST_SUITE_P(
                 "1:9: key 'trunk': 3 is an integer, expected a table [trunk]"},
         Mistake{
             "beyond_loopback", "[host]\ncontrol = 'tcp://0.0.0.0:7701'\n",
-            "2:11: key 'control' in [host]: 'tcp://0.0.0.0:7701' is not loopback: binding beyond "
-            "loopback needs CURVE keys, which this version does not have"},
+            "2:11: key 'control' in [host]: 'tcp://0.0.0.0:7701' is not loopback: what others can "
+            "reach needs keys; 'cambium keys new NAME' makes them, [security] names them"},
         Mistake{"no_endpoint", "[trunk]\nendpoint = 'udp://127.0.0.1:3'\n",
                 "2:12: key 'endpoint' in [trunk]: 'udp://127.0.0.1:3' is no endpoint, expected "
                 "ipc://PATH or tcp://127.0.0.1:PORT"},
@@ -311,6 +311,27 @@ TEST(Config, RunDirectoryTooLongForASocketIsTold) {
   const std::string message = mistakes("[host]\nrun_dir = '/" + std::string(120, 'x') + "'\n");
   EXPECT_THAT(message, HasSubstr("cambium.toml:2:11: key 'run_dir' in [host]: "));
   EXPECT_THAT(message, HasSubstr("a socket's path has at most 107"));
+}
+
+TEST(Config, KeysOpenEndpointsToOthers) {
+  const auto config = parse_config(
+      "[security]\nkey = 'lab.key'\nallow = '/etc/allowed'\n[host]\n"
+      "control = 'tcp://0.0.0.0:7701'\n",
+      "/lab/cambium.toml");
+  ASSERT_TRUE(config) << config.error().message;
+  EXPECT_EQ(config->security.key, "/lab/lab.key");
+  EXPECT_EQ(config->security.allow, "/etc/allowed");
+  EXPECT_EQ(config->security.trunk_key, "");
+  EXPECT_EQ(config->host.control, "tcp://0.0.0.0:7701");
+}
+
+TEST(Config, AListWithoutAKeyIsAMistake) {
+  const auto config = parse_config("[security]\nallow = 'allowed'\n", "cambium.toml");
+  ASSERT_FALSE(config);
+  EXPECT_EQ(
+      config.error().message,
+      "cambium.toml:2:9: key 'allow' in [security]: is of no use without 'key'; 'cambium keys "
+      "new NAME' makes one");
 }
 
 TEST(Config, ExampleSetsEveryKey) {
