@@ -47,7 +47,7 @@ TEST(Array, RefusesTypesThatHoldPointersOrFieldsAndSaysWhy) {
       {"|O", "pointers"},           {"|O8", "pointers"},      {"|V8", "fields"},
       {"<c8", "complex"},           {"<M8[ns]", "dates"},     {"<m8[D]", "durations"},
       {"<f16", "long double"},      {"<q9", "no such type"},  {"", "no such type"},
-      {"<", "no such type"},        {"f4", "no such type"},   {"xf4", "byte order"},
+      {"<", "no such type"},        {"f4", "byte order"},     {"xf4", "byte order"},
       {"<f4 ", "no such type"},     {"<U0", "1 to"},          {"<U1073741824", "1 to"},
       {"<f99999999999", "no such"}, {"|f4", "byte order"},    {"<i-4", "no such type"},
       {"<U4294967296", "no such"},  {"float32", "byte order"}};
