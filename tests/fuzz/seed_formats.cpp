@@ -23,7 +23,7 @@ void npy_seeds(const Keep& keep) {
       bytes("\x93NUMPY\1\0\x38\0{'shape': (2, 1), 'fortran_order': True, 'descr': '>u2'}\nabcd"sv));
   keep(
       "npy", "version_2",
-      bytes("\x93NUMPY\2\0\x38\0\0\0{\"descr\":\"|S2\",\"fortran_order\":False,\"shape\":(2L,)}    "
+      bytes("\x93NUMPY\2\0\x37\0\0\0{\"descr\":\"|S2\",\"fortran_order\":False,\"shape\":(2L,)}    "
             "abcd"sv));
   keep(
       "npy", "text",
