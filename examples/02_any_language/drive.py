@@ -14,5 +14,5 @@ for _ in range(5):
     answer = json.loads(robot.readline())
     for row in answer["actions"]["actions"]:  # rad/s, one row for each 1 / hz seconds
         position = [p + v / answer["hz"] for p, v in zip(position, row)]
-    print(answer["drive"], position)
+    print(answer["drive"], *(f"{p:+.3f}" for p in position))
 # [/drive]
