@@ -320,7 +320,7 @@ TEST_F(JsonExample, ARobotIsDrivenFromTenLinesOfPython) {
   start();
   {
     auto first = this->client();
-    driven(first);
+    driven(first, observation(R"(,"robot":"right")"));
   }
   const std::string text = run("python3 " CAMBIUM_SOURCE_DIR "/examples/02_any_language/drive.py");
   EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 5) << text;
