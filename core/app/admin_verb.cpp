@@ -10,6 +10,7 @@
 #include <string>
 
 #include "core/app/exit_code.hpp"
+#include "core/app/listener_status.hpp"
 #include "core/app/verb.hpp"
 #include "core/config/config.hpp"
 #include "core/runtime/admin_desk.hpp"
@@ -100,6 +101,7 @@ void print_status(const nlohmann::json& status) {
     if (const auto problem = keys->value("problem", ""); !problem.empty())
       fmt::print("      {}\n", problem);
   }
+  print_listeners(status);
   for (const auto& library : status["libraries"]["kept"]) {
     fmt::print("library '{}' stays mapped for ever: {}\n", library.value("file", ""),
                library.value("reason", ""));

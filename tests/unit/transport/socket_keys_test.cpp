@@ -219,7 +219,7 @@ TEST_F(SocketKeys, AreNeededBeyondThisMachine) {
     EXPECT_FALSE(Socket::connect(plain, SocketKind::dealer, endpoint)) << endpoint;
   }
   EXPECT_TRUE(Socket::bind(*server_.context, SocketKind::router, "tcp://0.0.0.0:0"));
-  EXPECT_TRUE(Socket::bind(plain, SocketKind::router, "tcp://0.0.0.0:0", {.foreign = true}))
+  EXPECT_TRUE(Socket::bind(plain, SocketKind::router, "tcp://0.0.0.0:0", {.envelope = true}))
       << "whoever speaks another protocol asks for a token";
 }
 
