@@ -108,6 +108,7 @@ class Host {
   std::vector<std::shared_ptr<RobotSlot>> slots() const;
 
   config::Config config_;
+  base::Trust trust_;  // read once, at the start
   Log log_;
   mutable std::mutex logging_;  // one line at a time
   // Two, so that what a swap sends does not stand in the way of a tick's messages.
