@@ -58,7 +58,6 @@ class Lines {
     return value;
   }
   int line() const noexcept { return line_; }
-  bool at_end() const noexcept { return rest_.empty(); }
 
  private:
   std::string_view rest_;
@@ -116,7 +115,7 @@ Result<Signature> parse_signature(std::string_view text, const std::filesystem::
   value = lines.next("ed25519 ");
   if (!value || !read_hex(*value, signature.bytes)) return bad("'ed25519' and 128 hex digits");
   // One statement has one text: no second spelling, and nothing behind it.
-  if (!lines.at_end() || !text.starts_with(says.text()))
+  if (text != says.text() + "ed25519 " + hex(signature.bytes) + "\n")
     return bad("the end, and lines as `cambium sign` writes them");
   return signature;
 }
