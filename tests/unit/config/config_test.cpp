@@ -86,6 +86,20 @@ TEST(Config, KnowsEveryPolicyOfTheGateByName) {
   }
 }
 
+TEST(Config, TrustNamesKeysOrIsNotThere) {
+  EXPECT_TRUE(parse_config("", kFile)->trust.keys.empty());
+  const auto config =
+      parse_config("[trust]\nkeys = ['lab.pub', '/keys/other.pub']\n", "/etc/c.toml");
+  ASSERT_TRUE(config) << config.error().message;
+  EXPECT_EQ(config->trust.keys,
+            (std::vector<std::filesystem::path>{"/etc/lab.pub", "/keys/other.pub"}));
+  // What reads like a promise must hold something.
+  for (const char* text :
+       {"[trust]\n", "[trust]\nkeys = []\n", "[trust]\nkeys = ''\n", "[trust]\nkeys = [1]\n",
+        "[trust]\nkeys = ['']\n", "[trust]\nkey = ['lab.pub']\n", "[Trust]\nkeys = ['lab.pub']\n"})
+    EXPECT_FALSE(parse_config(text, kFile)) << text;
+}
+
 TEST(Config, NothingSwitchesTheGateOffOrWidensIt) {
   for (const char* line :
        {"gate = false", "gate = 'off'", "gate.policy = 'off'", "gate.policy = 'none'",
