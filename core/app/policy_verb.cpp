@@ -31,7 +31,7 @@ void add_policy(CLI::App& program, int& exit_code) {
   auto keys = std::make_shared<std::vector<std::string>>();
   verb->add_option("--trust", *keys, "A public key that signs plugins, bundles and stocks, in hex");
   verb->callback([source, keys, &exit_code] {
-    std::vector<base::PublicKey> trusted;
+    std::vector<base::SignerKey> trusted;
     for (const auto& key : *keys) trusted.push_back(base::from_hex(key));
     source->trust = base::Trust(std::move(trusted));
     exit_code = runtime::run_policy_child(*source);

@@ -30,7 +30,7 @@ struct Statement {
   FileKind kind = FileKind::plugin;
   std::uint64_t bytes = 0;
   Digest sha256{};
-  PublicKey key{};
+  SignerKey key{};
 
   /// The lines that are signed. There is one way to write them, so they are compared as text too.
   std::string text() const;

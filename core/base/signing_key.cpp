@@ -15,7 +15,7 @@
 namespace cambium::base {
 namespace {
 
-static_assert(crypto_sign_PUBLICKEYBYTES == std::tuple_size_v<PublicKey>);
+static_assert(crypto_sign_PUBLICKEYBYTES == std::tuple_size_v<SignerKey>);
 static_assert(crypto_sign_BYTES == std::tuple_size_v<SignatureBytes>);
 static_assert(crypto_sign_SEEDBYTES == 32 && crypto_sign_SECRETKEYBYTES == 64);
 
@@ -97,21 +97,21 @@ std::filesystem::path with_ending(const std::filesystem::path& name, const char*
 
 }  // namespace
 
-std::string short_name(const PublicKey& key) {
+std::string short_name(const SignerKey& key) {
   return to_hex(key).substr(0, 16);
 }
 
-Result<PublicKey> read_public_key(const std::filesystem::path& file) {
+Result<SignerKey> read_signer_key(const std::filesystem::path& file) {
   start_sodium();
   const auto opened = open_key(file);
   if (!opened) return opened.error();
-  PublicKey key{};
+  SignerKey key{};
   if (auto done = read_digits(file, *opened, kPublicTitle, "a public signing key", key); !done)
     return done.error();
   return key;
 }
 
-bool verifies(const PublicKey& key, std::string_view text, const SignatureBytes& signature) {
+bool verifies(const SignerKey& key, std::string_view text, const SignatureBytes& signature) {
   start_sodium();
   return ::crypto_sign_verify_detached(signature.data(),
                                        reinterpret_cast<const unsigned char*>(text.data()),

@@ -11,16 +11,16 @@
 
 namespace cambium::base {
 
-using PublicKey = std::array<unsigned char, 32>;
+using SignerKey = std::array<unsigned char, 32>;
 using SignatureBytes = std::array<unsigned char, 64>;
 
 /// "2f6c8a0b11d3e4f5": the first 16 of the key's 64 hex digits, for people.
-std::string short_name(const PublicKey& key);
+std::string short_name(const SignerKey& key);
 
 /// Reads NAME.pub; errors name the file and what was expected. [setup]
-Result<PublicKey> read_public_key(const std::filesystem::path& file);
+Result<SignerKey> read_signer_key(const std::filesystem::path& file);
 /// Whether the key signed exactly this text. [any]
-bool verifies(const PublicKey& key, std::string_view text, const SignatureBytes& signature);
+bool verifies(const SignerKey& key, std::string_view text, const SignatureBytes& signature);
 
 /// The secret half; wiped from memory with its owner, and never printed.
 class SigningKey {
@@ -33,7 +33,7 @@ class SigningKey {
   SigningKey& operator=(SigningKey&&) = delete;
   ~SigningKey();
 
-  const PublicKey& public_key() const noexcept { return public_; }
+  const SignerKey& public_key() const noexcept { return public_; }
   /// NAME.secret (0600) and NAME.pub beside each other. Never over a file that is there: then
   /// neither is written. [setup]
   Result<void> write(const std::filesystem::path& name) const;
@@ -45,7 +45,7 @@ class SigningKey {
 
   std::array<unsigned char, 32> seed_{};
   std::array<unsigned char, 64> secret_{};
-  PublicKey public_{};
+  SignerKey public_{};
 };
 
 }  // namespace cambium::base

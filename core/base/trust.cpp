@@ -30,13 +30,13 @@ Result<std::string> read_small(const std::filesystem::path& file) {
   return std::string(text.data(), static_cast<std::size_t>(got));
 }
 
-std::string names_of(const std::vector<PublicKey>& keys) {
+std::string names_of(const std::vector<SignerKey>& keys) {
   std::string names;
   for (const auto& key : keys) names += (names.empty() ? "" : ", ") + short_name(key);
   return names;
 }
 
-Result<void> check(const std::vector<PublicKey>& trusted, FileKind kind,
+Result<void> check(const std::vector<SignerKey>& trusted, FileKind kind,
                    const std::filesystem::path& file, std::span<const std::byte> bytes) {
   const std::string shown = "'" + file.string() + "' is not trusted: ";
   const auto path = signature_of(file);
@@ -77,7 +77,7 @@ Result<void> check(const std::vector<PublicKey>& trusted, FileKind kind,
 Result<Trust> Trust::read(std::span<const std::filesystem::path> files) {
   Trust trust;
   for (const auto& file : files) {
-    auto key = read_public_key(file);
+    auto key = read_signer_key(file);
     if (!key) return Error{key.error().code, "[trust] keys: " + key.error().message};
     trust.keys_.push_back(*key);
   }

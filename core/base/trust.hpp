@@ -15,19 +15,19 @@ namespace cambium::base {
 class Trust {
  public:
   Trust() = default;
-  explicit Trust(std::vector<PublicKey> keys) : keys_(std::move(keys)) {}
+  explicit Trust(std::vector<SignerKey> keys) : keys_(std::move(keys)) {}
   /// Of public key files. [setup]
   static Result<Trust> read(std::span<const std::filesystem::path> files);
 
   bool any() const noexcept { return !keys_.empty(); }
-  const std::vector<PublicKey>& keys() const noexcept { return keys_; }
+  const std::vector<SignerKey>& keys() const noexcept { return keys_; }
 
   /// Refuses bytes that no trusted key signed as this kind; reads the .sig beside the file for it.
   /// Empty without a key. Outlives this object.
   FileCheck of(FileKind kind) const;
 
  private:
-  std::vector<PublicKey> keys_;
+  std::vector<SignerKey> keys_;
 };
 
 }  // namespace cambium::base

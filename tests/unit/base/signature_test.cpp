@@ -153,7 +153,7 @@ TEST_F(Signatures, KeysComeBackFromTheirFilesAndAreNeverOverwritten) {
   const auto read = SigningKey::read(folder_ / "lab.secret");
   ASSERT_TRUE(read) << read.error().message;
   EXPECT_EQ(read->public_key(), key_.public_key());
-  EXPECT_EQ(*read_public_key(folder_ / "lab.pub"), key_.public_key());
+  EXPECT_EQ(*read_signer_key(folder_ / "lab.pub"), key_.public_key());
 
   const std::string secret = read_bytes(folder_ / "lab.secret");
   EXPECT_THAT(other_.write(name).error().message, HasSubstr("never overwritten"));
@@ -173,7 +173,7 @@ TEST_F(Signatures, KeyFilesThatAreNoneAreRefusedWithoutTellingWhatIsInThem) {
   ASSERT_TRUE(key_.write(folder_ / "lab"));
   const std::string secret = read_bytes(folder_ / "lab.secret");
   const auto digits = secret.substr(secret.find('\n') + 1, 64);
-  const auto as_public = read_public_key(folder_ / "lab.secret");
+  const auto as_public = read_signer_key(folder_ / "lab.secret");
   EXPECT_THAT(as_public.error().message, HasSubstr("is not a public signing key"));
   EXPECT_THAT(as_public.error().message, Not(HasSubstr(digits.substr(0, 8))));
   for (const auto& text : {secret.substr(0, secret.size() - 2), secret + "\n", std::string()}) {
