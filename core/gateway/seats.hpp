@@ -34,6 +34,7 @@ class Seats {
   Result<Seat> take(std::string_view robot, std::string_view client);
 
  private:
+  friend class Seat;
   struct Table;
   std::shared_ptr<Table> table_;
 };
