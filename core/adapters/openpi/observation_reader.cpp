@@ -24,17 +24,6 @@ bool number(const Value& value, double& to) {
   return value.number(to);
 }
 
-// Written by a packer that made texts of the keys by which arrays are known.
-bool is_spoilt_array(const formats::Map& map) {
-  const auto has = [&](std::string_view name) {
-    return std::ranges::any_of(map, [&](const auto& entry) {
-      const auto* key = entry.first.template as<std::string_view>();
-      return key && *key == name;
-    });
-  };
-  return has("__ndarray__") || (has("nd") && has("kind"));
-}
-
 Error bad(const std::string& sentence) {
   return Error{Code::bad_data, sentence};
 }
@@ -84,12 +73,7 @@ Result<void> ObservationReader::enter(const std::string& key, const Value& value
     observation_.entries.push_back({key, *array});
     return {};
   }
-  if (const auto* map = value.as<formats::Map>()) {
-    if (is_spoilt_array(*map))
-      return bad("array " + formats::shown(key) +
-                 " has texts where its keys have to be bytes: pack it as openpi_client does");
-    return enter_map(key, *map);
-  }
+  if (const auto* map = value.as<formats::Map>()) return enter_map(key, *map);
   if (const auto* list = value.as<formats::List>()) return enter_list(key, *list);
   double one = 0;
   if (number(value, one))
