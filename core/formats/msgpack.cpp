@@ -1,6 +1,7 @@
 #include "core/formats/msgpack.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <msgpack.hpp>
 #include <optional>
 
@@ -64,13 +65,17 @@ class Builder : public msgpack::null_visitor {
 
  private:
   bool fail(const std::string& why) {
-    for (const Value& value : open_) {
+    constexpr std::size_t kKeys = 4;  // deeper ones make no sentence
+    std::size_t keys = 0;
+    // A map that is at a key has no name for it yet.
+    const auto named = std::span(open_).first(open_.size() - (key_ && !open_.empty() ? 1 : 0));
+    for (const Value& value : named) {
       const Map* map = value.as<Map>();
-      if (!map || map->empty()) continue;
+      if (!map || map->empty() || keys == kKeys) continue;
       if (const auto* key = map->back().first.as<std::string_view>())
-        why_ += (why_.empty() ? "in " : " ") + shown(*key);
+        why_ += (keys++ ? " " : "in ") + shown(*key);
     }
-    why_ += (why_.empty() ? "" : ": ") + why;
+    why_ += (keys ? ": " : "") + why;
     return false;
   }
   bool counted() {
@@ -187,7 +192,11 @@ void MsgpackWriter::integer(std::int64_t value) {
   pack(bytes_, [&](auto& to) { to.pack_int64(value); });
 }
 void MsgpackWriter::number(double value) {
-  pack(bytes_, [&](auto& to) { to.pack_double(value); });
+  // Not pack_double(): it writes whole numbers as integers, and a reader in Python minds.
+  const auto bits = std::bit_cast<std::uint64_t>(value);
+  bytes_.push_back(std::byte{0xcb});
+  for (int shift = 56; shift >= 0; shift -= 8)
+    bytes_.push_back(static_cast<std::byte>(bits >> shift));
 }
 void MsgpackWriter::text(std::string_view value) {
   pack(bytes_, [&](auto& to) {
