@@ -32,13 +32,15 @@ Result<std::string> read_secret(const std::filesystem::path& file) {
   ::close(descriptor);
   if (!is_file) return refuse(Code::bad_argument, "is no file");
   if ((facts.st_mode & 077) != 0)
-    return refuse(Code::bad_argument, "others may read or write it, expected mode 0600 (chmod 600 " +
-                                          file.string() + ")");
+    return refuse(
+        Code::bad_argument,
+        "others may read or write it, expected mode 0600 (chmod 600 " + file.string() + ")");
   if (got < 0) return refuse(Code::failed, "cannot be read");
   text.resize(static_cast<std::size_t>(got));
   text.resize(std::min(text.find('\n'), text.size()));
   if (text.ends_with('\r')) text.pop_back();
-  const bool printable = std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c < 127; });
+  const bool printable =
+      std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c < 127; });
   if (text.empty() || text.size() > kLongest || !printable)
     return refuse(Code::bad_data,
                   "its first line is no token, expected 1 to 1024 letters, digits and signs");

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <initializer_list>
 
 #include "core/base/nearest.hpp"
 #include "core/config/endpoint.hpp"
@@ -24,6 +25,13 @@ namespace {
 
 bool has(const Section& section, const char* key) {
   return section.line(key) != 0;
+}
+
+// The first of them that the file sets; null if none.
+const char* any_of(const Section& section, std::initializer_list<const char*> keys) {
+  for (const char* key : keys)
+    if (has(section, key)) return key;
+  return nullptr;
 }
 
 void only_one_of(Section& section, const char* one, const char* many) {
@@ -53,15 +61,13 @@ SensorMapping read_sensor(Section& section, Keys& keys) {
   section.choice("colours", sensor.colours, {"rgb", "bgr"});
   section.choice("fit", sensor.fit, {"exact", "stretch", "pad"});
   section.choice("range", sensor.range, {"unit", "symmetric", "bytes"});
-  for (const char* of_pictures : {"layout", "colours", "fit", "range"}) {
-    if (!has(section, of_pictures)) continue;
-    sensor.picture = true;
-    for (const char* of_numbers : {"take", "unit", "units"})
-      if (has(section, of_numbers))
-        section.complain(of_numbers, fmt::format("not for a picture, and '{}' is of pictures alone",
-                                                 of_pictures));
-    break;
-  }
+  const char* of_numbers = any_of(section, {"take", "unit", "units"});
+  const char* of_pictures = any_of(section, {"layout", "colours", "fit", "range"});
+  sensor.numbers = of_numbers != nullptr;
+  sensor.picture = of_pictures != nullptr;
+  if (sensor.numbers && sensor.picture)
+    section.complain(of_numbers,
+                     fmt::format("not for pictures, and '{}' is for nothing else", of_pictures));
   if (sensor.picture && sensor.keys.size() > 1)
     section.complain("keys", "a picture comes from one key");
   keys.close(section);

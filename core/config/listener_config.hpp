@@ -54,6 +54,7 @@ struct SensorMapping {
   std::vector<std::uint32_t> take;  ///< numbers out of these, in our order; empty: all
   Unit unit = Unit::si;             ///< of a sensor in joints' frame
   std::vector<Unit> units;          ///< of each number, instead of `unit`
+  bool numbers = false;             ///< any of the three above was given
   bool picture = false;             ///< any of the four below was given
   PixelLayout layout = PixelLayout::seen;
   Colours colours = Colours::rgb;
