@@ -8,17 +8,14 @@
 namespace cambium::formats {
 namespace {
 
-using pickle::Index;
-using pickle::Machine;
-
 /// The tree behind the nodes: every reference is followed and counted, so that what refers to
 /// itself, or ten times to what refers ten times, ends at a limit.
 class Tree {
  public:
-  Tree(const Machine& machine, std::span<const PickleClass> classes, const Limits& limits)
+  Tree(const PickleMachine& machine, std::span<const PickleClass> classes, const Limits& limits)
       : machine_(machine), classes_(classes), limits_(limits) {}
 
-  bool make(Index index, std::uint32_t depth, Value& to) {
+  bool make(PickleIndex index, std::uint32_t depth, Value& to) {
     if (depth > limits_.depth) return fail("it is nested deeper than " + text(limits_.depth));
     if (++values_ > limits_.values)
       return fail("it has more than " + text(limits_.values) + " values");
@@ -39,33 +36,33 @@ class Tree {
     to.is = plain;
     return true;
   }
-  bool convert(const pickle::Sequence& sequence, std::uint32_t depth, Value& to) {
-    if (sequence.kind == pickle::Sequence::Kind::dict)
+  bool convert(const PickleSequence& sequence, std::uint32_t depth, Value& to) {
+    if (sequence.kind == PickleSequence::Kind::dict)
       return fields(sequence, depth, to.is.emplace<Map>());
     auto& list = to.is.emplace<List>();
-    for (const Index item : sequence.items)
+    for (const PickleIndex item : sequence.items)
       if (!make(item, depth + 1, list.emplace_back())) return false;
     return true;
   }
-  bool convert(const pickle::Array& array, std::uint32_t, Value& to) {
+  bool convert(const PickleArray& array, std::uint32_t, Value& to) {
     if (!array.built) return fail("an array has no elements");
     to.is = array.view;
     return true;
   }
-  bool convert(const pickle::Instance& instance, std::uint32_t depth, Value& to) {
+  bool convert(const PickleInstance& instance, std::uint32_t depth, Value& to) {
     const auto& of = classes_[instance.of];
     if (!instance.built) return fail("an object has no fields");
     auto& object = to.is.emplace<Object>(Object{of.module, of.name, {}});
-    return fields(std::get<pickle::Sequence>(machine_.at(instance.state)), depth, object.fields);
+    return fields(std::get<PickleSequence>(machine_.at(instance.state)), depth, object.fields);
   }
-  bool convert(const pickle::Name&, std::uint32_t, Value&) {
+  bool convert(const PickleName&, std::uint32_t, Value&) {
     return fail("a class stands where a value should");
   }
-  bool convert(const pickle::DType&, std::uint32_t, Value&) {
+  bool convert(const PickleDType&, std::uint32_t, Value&) {
     return fail("a dtype stands where a value should");
   }
 
-  bool fields(const pickle::Sequence& dict, std::uint32_t depth, Map& to) {
+  bool fields(const PickleSequence& dict, std::uint32_t depth, Map& to) {
     std::vector<std::string_view> keys;
     for (std::size_t i = 0; i + 1 < dict.items.size(); i += 2) {
       const auto* key = std::get_if<std::string_view>(&machine_.at(dict.items[i]));
@@ -80,7 +77,7 @@ class Tree {
     return true;
   }
 
-  const Machine& machine_;
+  const PickleMachine& machine_;
   const std::span<const PickleClass> classes_;
   const Limits limits_;
   std::uint32_t values_ = 0;
@@ -91,7 +88,7 @@ class Tree {
 
 Result<Value> read_pickle(std::span<const std::byte> bytes, std::span<const PickleClass> classes,
                           const Limits& limits) {
-  Machine machine(bytes, classes, limits);
+  PickleMachine machine(bytes, classes, limits);
   const auto root = machine.run();
   if (!root) return root.error();
   Tree tree(machine, classes, limits);

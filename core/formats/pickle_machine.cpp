@@ -4,10 +4,9 @@
 #include <bit>
 #include <utility>
 
-#include "core/formats/pickle_opcodes.hpp"
 #include "core/formats/text.hpp"
 
-namespace cambium::formats::pickle {
+namespace cambium::formats {
 namespace {
 
 std::string_view as_text(Bytes bytes) {
@@ -18,9 +17,9 @@ constexpr std::size_t kFrameLeast = 4;  // Python frames nothing smaller (pickle
 
 }  // namespace
 
-Result<Index> Machine::run() {
-  const auto proto = [&](std::size_t i) { return std::to_integer<std::uint8_t>(bytes_[i]); };
-  if (bytes_.size() < 2 || proto(0) != kProto || proto(1) < 4 || proto(1) > 5)
+Result<PickleIndex> PickleMachine::run() {
+  if (bytes_.size() < 2 || static_cast<PickleOpcode>(bytes_[0]) != PickleOpcode::proto ||
+      (bytes_[1] != std::byte{4} && bytes_[1] != std::byte{5}))
     return Error{Code::bad_data, "no pickle of protocol 4 or 5"};
   at_ = 2;
   while (true) {
@@ -29,9 +28,9 @@ Result<Index> Machine::run() {
     opcode_ = "the end";
     Bytes next;
     if (!take(1, next)) break;
-    const auto opcode = std::to_integer<std::uint8_t>(next[0]);
+    const auto opcode = static_cast<PickleOpcode>(next[0]);
     opcode_ = name_of(opcode);
-    if (opcode == kStop) {
+    if (opcode == PickleOpcode::stop) {
       if (stack_.size() != 1 || !marks_.empty())
         fail("comes while values are open");
       else if (at_ != bytes_.size() || (frame_end_ != 0 && at_ != frame_end_))
@@ -45,111 +44,113 @@ Result<Index> Machine::run() {
   return Error{Code::bad_data, why_};
 }
 
-bool Machine::step(std::uint8_t opcode) {
+bool PickleMachine::step(PickleOpcode opcode) {
+  using enum PickleOpcode;
   switch (opcode) {
-    case kMark:
+    case mark:
       if (marks_.size() > 2ULL * limits_.depth) return fail("is nested too deeply");
       marks_.push_back(stack_.size());
       return true;
-    case kNone:
+    case none:
       return push(std::monostate{});
-    case kTrue:
-    case kFalse:
-      return push(opcode == kTrue);
-    case kBinInt: {
+    case newtrue:
+    case newfalse:
+      return push(opcode == newtrue);
+    case binint: {
       std::int32_t value = 0;
       return little(value) && push(std::int64_t{value});
     }
-    case kBinInt1: {
+    case binint1: {
       std::uint8_t value = 0;
       return little(value) && push(std::int64_t{value});
     }
-    case kBinInt2: {
+    case binint2: {
       std::uint16_t value = 0;
       return little(value) && push(std::int64_t{value});
     }
-    case kLong1:
-      return long1();
-    case kBinFloat:
-      return big_float();
-    case kShortBinUnicode:
-    case kShortBinBytes: {
+    case long1:
+      return make_long();
+    case binfloat:
+      return make_float();
+    case short_binunicode:
+    case short_binbytes: {
       std::uint8_t length = 0;
-      return little(length) && (opcode == kShortBinUnicode ? text(length) : bytes(length));
+      return little(length) && (opcode == short_binunicode ? text(length) : bytes(length));
     }
-    case kBinUnicode:
-    case kBinBytes: {
+    case binunicode:
+    case binbytes: {
       std::uint32_t length = 0;
-      return little(length) && (opcode == kBinUnicode ? text(length) : bytes(length));
+      return little(length) && (opcode == binunicode ? text(length) : bytes(length));
     }
-    case kByteArray8: {
+    case bytearray8: {
       std::uint64_t length = 0;
       return little(length) && bytes(length);
     }
-    case kEmptyDict:
-      return push(Sequence{Sequence::Kind::dict, {}});
-    case kEmptyList:
-      return push(Sequence{Sequence::Kind::list, {}});
-    case kEmptyTuple:
-      return push(Sequence{Sequence::Kind::tuple, {}});
-    case kTuple: {
-      Sequence made{Sequence::Kind::tuple, {}};
+    case empty_dict:
+      return push(PickleSequence{PickleSequence::Kind::dict, {}});
+    case empty_list:
+      return push(PickleSequence{PickleSequence::Kind::list, {}});
+    case empty_tuple:
+      return push(PickleSequence{PickleSequence::Kind::tuple, {}});
+    case tuple: {
+      PickleSequence made{PickleSequence::Kind::tuple, {}};
       return pop_to_mark(made.items) && push(std::move(made));
     }
-    case kTuple1:
-    case kTuple2:
-    case kTuple3:
-      return tuple(opcode - kTuple1 + 1U);
-    case kAppend: {
-      Index item = 0;
-      return pop(item) && append(Sequence::Kind::list, 1, {&item, 1});
+    case tuple1:
+    case tuple2:
+    case tuple3:
+      return make_tuple(opcode == tuple1 ? 1 : opcode == tuple2 ? 2 : 3);
+    case append: {
+      PickleIndex item = 0;
+      return pop(item) && extend(PickleSequence::Kind::list, 1, {&item, 1});
     }
-    case kSetItem: {
-      Index item[2];
-      return pop(item[1]) && pop(item[0]) && append(Sequence::Kind::dict, 2, item);
+    case setitem: {
+      PickleIndex item[2];
+      return pop(item[1]) && pop(item[0]) && extend(PickleSequence::Kind::dict, 2, item);
     }
-    case kAppends:
-    case kSetItems: {
-      std::vector<Index> items;
-      const bool list = opcode == kAppends;
+    case appends:
+    case setitems: {
+      std::vector<PickleIndex> items;
+      const bool list = opcode == appends;
       return pop_to_mark(items) &&
-             append(list ? Sequence::Kind::list : Sequence::Kind::dict, list ? 1 : 2, items);
+             extend(list ? PickleSequence::Kind::list : PickleSequence::Kind::dict, list ? 1 : 2,
+                    items);
     }
-    case kMemoize:
+    case memoize:
       if (stack_.size() <= (marks_.empty() ? 0 : marks_.back())) return fail("finds nothing");
       if (memo_.size() >= most_) return fail("is one more than the limit allows");
       memo_.push_back(stack_.back());
       return true;
-    case kBinGet: {
+    case binget: {
       std::uint8_t place = 0;
       return little(place) && recall(place);
     }
-    case kLongBinGet: {
+    case long_binget: {
       std::uint32_t place = 0;
       return little(place) && recall(place);
     }
-    case kStackGlobal: {
-      Index module = 0, name = 0;
+    case stack_global: {
+      PickleIndex module = 0, name = 0;
       if (!pop(name) || !pop(module)) return false;
       const auto* in = is<std::string_view>(module);
       const auto* called = is<std::string_view>(name);
       if (!in || !called) return fail("wants two texts");
       return look_up(*in, *called);
     }
-    case kNewObj:
+    case newobj:
       return make_instance();
-    case kReduce:
+    case reduce:
       return call();
-    case kBuild:
+    case build:
       return set_state();
-    case kFrame:
+    case frame:
       return enter_frame();
     default:
       return fail("is not used by robots' clients");
   }
 }
 
-bool Machine::enter_frame() {
+bool PickleMachine::enter_frame() {
   std::uint64_t length = 0;
   if (frame_end_ != 0) return fail("lies in another");
   if (!little(length)) return false;
@@ -160,7 +161,7 @@ bool Machine::enter_frame() {
 
 // ---- bytes of the message ----
 
-bool Machine::take(std::size_t size, Bytes& to) {
+bool PickleMachine::take(std::size_t size, Bytes& to) {
   const std::size_t end = frame_end_ != 0 ? frame_end_ : bytes_.size();
   if (size > end - at_) return fail("is cut short");
   to = bytes_.subspan(at_, size);
@@ -169,7 +170,7 @@ bool Machine::take(std::size_t size, Bytes& to) {
 }
 
 template <class T>
-bool Machine::little(T& to) {
+bool PickleMachine::little(T& to) {
   Bytes raw;
   if (!take(sizeof(T), raw)) return false;
   std::uint64_t value = 0;
@@ -178,24 +179,24 @@ bool Machine::little(T& to) {
   return true;
 }
 
-bool Machine::counted(std::uint64_t length, Bytes& to) {
+bool PickleMachine::counted(std::uint64_t length, Bytes& to) {
   if (length > bytes_.size()) return fail("is cut short");
   return take(static_cast<std::size_t>(length), to);
 }
 
-bool Machine::text(std::uint64_t length) {
+bool PickleMachine::text(std::uint64_t length) {
   Bytes raw;
   if (!counted(length, raw)) return false;
   if (!is_utf8(as_text(raw))) return fail("is no UTF-8");
   return push(as_text(raw));
 }
 
-bool Machine::bytes(std::uint64_t length) {
+bool PickleMachine::bytes(std::uint64_t length) {
   Bytes raw;
   return counted(length, raw) && push(raw);
 }
 
-bool Machine::long1() {
+bool PickleMachine::make_long() {
   std::uint8_t length = 0;
   Bytes raw;
   if (!little(length) || !take(length, raw)) return false;
@@ -211,7 +212,7 @@ bool Machine::long1() {
   return push(static_cast<std::int64_t>(value));
 }
 
-bool Machine::big_float() {
+bool PickleMachine::make_float() {
   Bytes raw;
   if (!take(8, raw)) return false;
   std::uint64_t value = 0;
@@ -221,26 +222,26 @@ bool Machine::big_float() {
 
 // ---- the stack ----
 
-bool Machine::push(Node node) {
+bool PickleMachine::push(PickleNode node) {
   if (pushes_ >= most_) return fail("is one more than the limit allows");
   nodes_.push_back(std::move(node));
-  return push_again(static_cast<Index>(nodes_.size() - 1));
+  return push_again(static_cast<PickleIndex>(nodes_.size() - 1));
 }
 
-bool Machine::push_again(Index index) {
+bool PickleMachine::push_again(PickleIndex index) {
   if (++pushes_ > most_) return fail("is one more than the limit allows");
   stack_.push_back(index);
   return true;
 }
 
-bool Machine::pop(Index& to) {
+bool PickleMachine::pop(PickleIndex& to) {
   if (stack_.size() <= (marks_.empty() ? 0 : marks_.back())) return fail("finds nothing");
   to = stack_.back();
   stack_.pop_back();
   return true;
 }
 
-bool Machine::pop_to_mark(std::vector<Index>& to) {
+bool PickleMachine::pop_to_mark(std::vector<PickleIndex>& to) {
   if (marks_.empty()) return fail("finds no MARK");
   const auto from = stack_.begin() + static_cast<std::ptrdiff_t>(marks_.back());
   to.assign(from, stack_.end());
@@ -249,17 +250,18 @@ bool Machine::pop_to_mark(std::vector<Index>& to) {
   return true;
 }
 
-bool Machine::tuple(std::size_t size) {
-  Sequence made{Sequence::Kind::tuple, std::vector<Index>(size)};
+bool PickleMachine::make_tuple(std::size_t size) {
+  PickleSequence made{PickleSequence::Kind::tuple, std::vector<PickleIndex>(size)};
   for (std::size_t i = size; i-- > 0;)
     if (!pop(made.items[i])) return false;
   return push(std::move(made));
 }
 
-bool Machine::append(Sequence::Kind kind, std::size_t multiple, std::span<const Index> items) {
-  Index to = 0;
+bool PickleMachine::extend(PickleSequence::Kind kind, std::size_t multiple,
+                           std::span<const PickleIndex> items) {
+  PickleIndex to = 0;
   if (!pop(to)) return false;
-  auto* sequence = std::get_if<Sequence>(&nodes_[to]);
+  auto* sequence = std::get_if<PickleSequence>(&nodes_[to]);
   if (!sequence || sequence->kind != kind)
     return fail(multiple == 1 ? "finds no list" : "finds no dictionary");
   if (items.size() % multiple != 0) return fail("finds a key without a value");
@@ -268,12 +270,12 @@ bool Machine::append(Sequence::Kind kind, std::size_t multiple, std::span<const 
   return true;
 }
 
-bool Machine::recall(std::size_t place) {
+bool PickleMachine::recall(std::size_t place) {
   if (place >= memo_.size()) return fail("refers to nothing");
   return push_again(memo_[place]);
 }
 
-bool Machine::fail(std::string_view what) {
+bool PickleMachine::fail(std::string_view what) {
   if (why_.empty())
     why_ = "pickle, byte " + std::to_string(opcode_at_) + ": " +
            (opcode_.empty() ? std::string("this opcode") : std::string(opcode_)) + " " +
@@ -281,16 +283,17 @@ bool Machine::fail(std::string_view what) {
   return false;
 }
 
-const std::vector<Index>* Machine::is_tuple(Index index, std::size_t size) const noexcept {
-  const auto* sequence = is<Sequence>(index);
-  if (!sequence || sequence->kind != Sequence::Kind::tuple || sequence->items.size() != size)
+const std::vector<PickleIndex>* PickleMachine::is_tuple(PickleIndex index,
+                                                        std::size_t size) const noexcept {
+  const auto* sequence = is<PickleSequence>(index);
+  if (!sequence || sequence->kind != PickleSequence::Kind::tuple || sequence->items.size() != size)
     return nullptr;
   return &sequence->items;
 }
 
-bool Machine::is_number(Index index, std::int64_t value) const noexcept {
+bool PickleMachine::is_number(PickleIndex index, std::int64_t value) const noexcept {
   const auto* number = is<std::int64_t>(index);
   return number && *number == value;
 }
 
-}  // namespace cambium::formats::pickle
+}  // namespace cambium::formats

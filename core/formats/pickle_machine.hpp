@@ -9,24 +9,25 @@
 
 #include "core/formats/pickle.hpp"
 #include "core/formats/pickle_nodes.hpp"
+#include "core/formats/pickle_opcodes.hpp"
 
-namespace cambium::formats::pickle {
+namespace cambium::formats {
 
 /// Reads one pickle front to back. Threads: one user.
 /// Memory    Every push, reference and mark is counted against the limits, so that no message makes
 /// it grow without bound.
-class Machine {
+class PickleMachine {
  public:
-  Machine(Bytes bytes, std::span<const PickleClass> classes, const Limits& limits)
+  PickleMachine(Bytes bytes, std::span<const PickleClass> classes, const Limits& limits)
       : bytes_(bytes), classes_(classes), limits_(limits), most_(4ULL * limits.values) {}
 
   /// The root, whose nodes are all of the pickle; bad_data says which opcode, where.
-  Result<Index> run();
-  const Node& at(Index index) const noexcept { return nodes_[index]; }
+  Result<PickleIndex> run();
+  const PickleNode& at(PickleIndex index) const noexcept { return nodes_[index]; }
 
  private:
   // pickle_machine.cpp: the stack.
-  bool step(std::uint8_t opcode);
+  bool step(PickleOpcode opcode);
   bool enter_frame();
   bool take(std::size_t size, Bytes& to);
   template <class T>
@@ -34,37 +35,37 @@ class Machine {
   bool counted(std::uint64_t length, Bytes& to);
   bool text(std::uint64_t length);
   bool bytes(std::uint64_t length);
-  bool long1();
-  bool big_float();
+  bool make_long();
+  bool make_float();
 
-  bool push(Node node);
-  bool push_again(Index index);
-  bool pop(Index& to);
-  bool pop_to_mark(std::vector<Index>& to);
-  bool tuple(std::size_t size);
-  bool append(Sequence::Kind kind, std::size_t multiple, std::span<const Index> items);
+  bool push(PickleNode node);
+  bool push_again(PickleIndex index);
+  bool pop(PickleIndex& to);
+  bool pop_to_mark(std::vector<PickleIndex>& to);
+  bool make_tuple(std::size_t size);
+  bool extend(PickleSequence::Kind kind, std::size_t multiple, std::span<const PickleIndex> items);
   bool recall(std::size_t place);
   bool fail(std::string_view what);
 
   template <class T>
-  const T* is(Index index) const noexcept {
+  const T* is(PickleIndex index) const noexcept {
     return std::get_if<T>(&nodes_[index]);
   }
-  const std::vector<Index>* is_tuple(Index index, std::size_t size) const noexcept;
-  bool is_number(Index index, std::int64_t value) const noexcept;
+  const std::vector<PickleIndex>* is_tuple(PickleIndex index, std::size_t size) const noexcept;
+  bool is_number(PickleIndex index, std::int64_t value) const noexcept;
 
   // pickle_objects.cpp: what names mean.
   bool look_up(std::string_view module, std::string_view name);
   bool make_instance();
   bool call();
-  bool make_dtype(Index arguments);
-  bool make_empty_array(Index arguments);
-  bool make_array(Index arguments);
-  bool make_scalar(Index arguments);
+  bool make_dtype(PickleIndex arguments);
+  bool make_empty_array(PickleIndex arguments);
+  bool make_array(PickleIndex arguments);
+  bool make_scalar(PickleIndex arguments);
   bool set_state();
-  bool set_dtype_state(DType& dtype, Index state);
-  bool set_array_state(Array& array, Index state);
-  bool read_shape(Index tuple, std::vector<std::uint64_t>& to);
+  bool set_dtype_state(PickleDType& dtype, PickleIndex state);
+  bool set_array_state(PickleArray& array, PickleIndex state);
+  bool read_shape(PickleIndex tuple, std::vector<std::uint64_t>& to);
 
   const Bytes bytes_;
   const std::span<const PickleClass> classes_;
@@ -74,10 +75,10 @@ class Machine {
   std::size_t opcode_at_ = 0;
   std::string_view opcode_;
   std::uint64_t pushes_ = 0;
-  std::vector<Node> nodes_;
-  std::vector<Index> stack_, memo_;
+  std::vector<PickleNode> nodes_;
+  std::vector<PickleIndex> stack_, memo_;
   std::vector<std::size_t> marks_;  // heights of the stack
   std::string why_;
 };
 
-}  // namespace cambium::formats::pickle
+}  // namespace cambium::formats

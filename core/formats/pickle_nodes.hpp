@@ -11,12 +11,12 @@
 #include "core/formats/array.hpp"
 #include "core/formats/value.hpp"
 
-namespace cambium::formats::pickle {
+namespace cambium::formats {
 
-using Index = std::uint32_t;  ///< of a node
+using PickleIndex = std::uint32_t;  ///< of a node
 
 /// What a name that was looked up stands for. Nothing else can be called or made.
-enum class Meaning : std::uint8_t {
+enum class PickleMeaning : std::uint8_t {
   array,        ///< numpy.ndarray, only as an argument of `reconstruct`
   dtype,        ///< numpy.dtype
   reconstruct,  ///< numpy's array before its state: protocol 4
@@ -25,33 +25,34 @@ enum class Meaning : std::uint8_t {
   instance      ///< one of the caller's classes
 };
 
-struct Name {
-  Meaning meaning = Meaning::instance;
+struct PickleName {
+  PickleMeaning meaning = PickleMeaning::instance;
   std::uint32_t instance_of = 0;  ///< index of the caller's classes
 };
 
-struct Sequence {
+struct PickleSequence {
   enum class Kind : std::uint8_t { list, tuple, dict };
   Kind kind = Kind::list;
-  std::vector<Index> items;  ///< of a dict key, value, key, value …
+  std::vector<PickleIndex> items;  ///< of a dict key, value, key, value …
 };
 
 /// An element type; `like` has no shape and no data.
-struct DType {
+struct PickleDType {
   ArrayView like;
   bool built = false;  ///< BUILD has told the byte order
 };
-struct Array {
+struct PickleArray {
   ArrayView view;
   bool built = false;
 };
-struct Instance {
+struct PickleInstance {
   std::uint32_t of = 0;
-  Index state = 0;  ///< a dict
+  PickleIndex state = 0;  ///< a dict
   bool built = false;
 };
 
-using Node = std::variant<std::monostate, bool, std::int64_t, std::uint64_t, double,
-                          std::string_view, Bytes, Sequence, Name, DType, Array, Instance>;
+using PickleNode =
+    std::variant<std::monostate, bool, std::int64_t, std::uint64_t, double, std::string_view, Bytes,
+                 PickleSequence, PickleName, PickleDType, PickleArray, PickleInstance>;
 
-}  // namespace cambium::formats::pickle
+}  // namespace cambium::formats

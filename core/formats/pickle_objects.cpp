@@ -5,29 +5,29 @@
 #include "core/formats/pickle_machine.hpp"
 #include "core/formats/text.hpp"
 
-namespace cambium::formats::pickle {
+namespace cambium::formats {
 namespace {
 
 struct Allowed {
   std::string_view module, name;
-  Meaning meaning;
+  PickleMeaning meaning;
 };
 // Of numpy 1 (core) and 2 (_core). Whole strings: protocol 4 would follow dots within a name.
 constexpr Allowed kNumpy[] = {
-    {"numpy", "ndarray", Meaning::array},
-    {"numpy", "dtype", Meaning::dtype},
-    {"numpy.core.multiarray", "_reconstruct", Meaning::reconstruct},
-    {"numpy._core.multiarray", "_reconstruct", Meaning::reconstruct},
-    {"numpy.core.multiarray", "scalar", Meaning::scalar},
-    {"numpy._core.multiarray", "scalar", Meaning::scalar},
-    {"numpy.core.numeric", "_frombuffer", Meaning::frombuffer},
-    {"numpy._core.numeric", "_frombuffer", Meaning::frombuffer},
+    {"numpy", "ndarray", PickleMeaning::array},
+    {"numpy", "dtype", PickleMeaning::dtype},
+    {"numpy.core.multiarray", "_reconstruct", PickleMeaning::reconstruct},
+    {"numpy._core.multiarray", "_reconstruct", PickleMeaning::reconstruct},
+    {"numpy.core.multiarray", "scalar", PickleMeaning::scalar},
+    {"numpy._core.multiarray", "scalar", PickleMeaning::scalar},
+    {"numpy.core.numeric", "_frombuffer", PickleMeaning::frombuffer},
+    {"numpy._core.numeric", "_frombuffer", PickleMeaning::frombuffer},
 };
 
 constexpr std::int64_t kArrayState = 1, kDTypeState = 3;  // versions that numpy writes
 
 // A number out of numpy's bytes, as a number of Python.
-std::optional<Node> number_of(const ArrayView& view) {
+std::optional<PickleNode> number_of(const ArrayView& view) {
   std::uint64_t raw = 0;
   for (std::uint32_t i = 0; i < view.element_bytes; ++i) {
     const std::size_t from = view.big_endian ? i : view.element_bytes - 1 - i;
@@ -64,47 +64,49 @@ std::optional<Node> number_of(const ArrayView& view) {
 
 }  // namespace
 
-bool Machine::look_up(std::string_view module, std::string_view name) {
+bool PickleMachine::look_up(std::string_view module, std::string_view name) {
   for (const auto& allowed : kNumpy)
-    if (allowed.module == module && allowed.name == name) return push(Name{allowed.meaning, 0});
+    if (allowed.module == module && allowed.name == name)
+      return push(PickleName{allowed.meaning, 0});
   for (std::size_t i = 0; i < classes_.size(); ++i)
     if (classes_[i].module == module && classes_[i].name == name)
-      return push(Name{Meaning::instance, static_cast<std::uint32_t>(i)});
+      return push(PickleName{PickleMeaning::instance, static_cast<std::uint32_t>(i)});
   return fail("names " + shown(module) + " " + shown(name) + ", which is not allowed");
 }
 
-bool Machine::make_instance() {
-  Index arguments = 0, of = 0;
+bool PickleMachine::make_instance() {
+  PickleIndex arguments = 0, of = 0;
   if (!pop(arguments) || !pop(of)) return false;
-  const auto* name = is<Name>(of);
-  if (!name || name->meaning != Meaning::instance) return fail("wants a class of the protocol");
+  const auto* name = is<PickleName>(of);
+  if (!name || name->meaning != PickleMeaning::instance)
+    return fail("wants a class of the protocol");
   if (!is_tuple(arguments, 0)) return fail("wants no arguments");
-  return push(Instance{name->instance_of, 0, false});
+  return push(PickleInstance{name->instance_of, 0, false});
 }
 
-bool Machine::call() {
-  Index arguments = 0, callee = 0;
+bool PickleMachine::call() {
+  PickleIndex arguments = 0, callee = 0;
   if (!pop(arguments) || !pop(callee)) return false;
-  const auto* name = is<Name>(callee);
+  const auto* name = is<PickleName>(callee);
   if (!name) return fail("calls what is no name");
   switch (name->meaning) {
-    case Meaning::dtype:
+    case PickleMeaning::dtype:
       return make_dtype(arguments);
-    case Meaning::reconstruct:
+    case PickleMeaning::reconstruct:
       return make_empty_array(arguments);
-    case Meaning::frombuffer:
+    case PickleMeaning::frombuffer:
       return make_array(arguments);
-    case Meaning::scalar:
+    case PickleMeaning::scalar:
       return make_scalar(arguments);
-    case Meaning::array:
-    case Meaning::instance:
+    case PickleMeaning::array:
+    case PickleMeaning::instance:
       break;
   }
   return fail("calls what no client calls");
 }
 
 // dtype("u1", False, True): neither aligned nor shared.
-bool Machine::make_dtype(Index arguments) {
+bool PickleMachine::make_dtype(PickleIndex arguments) {
   const auto* given = is_tuple(arguments, 3);
   const auto* name = given ? is<std::string_view>((*given)[0]) : nullptr;
   const auto* align = given ? is<bool>((*given)[1]) : nullptr;
@@ -113,7 +115,7 @@ bool Machine::make_dtype(Index arguments) {
   // The byte order follows with BUILD; until then numpy's name has none.
   if (name->size() != 2) return fail("makes a dtype that is no number");
   const char descr[] = {(*name)[1] == '1' ? '|' : '<', (*name)[0], (*name)[1]};
-  DType made;
+  PickleDType made;
   if (!read_descr({descr, 3}, made.like) || made.like.element == Element::text ||
       made.like.element == Element::bytes)
     return fail("makes a dtype that is no number");
@@ -121,30 +123,30 @@ bool Machine::make_dtype(Index arguments) {
 }
 
 // _reconstruct(ndarray, (0,), b"b"): an array whose BUILD is still to come.
-bool Machine::make_empty_array(Index arguments) {
+bool PickleMachine::make_empty_array(PickleIndex arguments) {
   const auto* given = is_tuple(arguments, 3);
   if (!given) return fail("makes no plain array");
-  const auto* type = is<Name>((*given)[0]);
+  const auto* type = is<PickleName>((*given)[0]);
   const auto* shape = is_tuple((*given)[1], 1);
   const auto* kind = is<Bytes>((*given)[2]);
-  if (!type || type->meaning != Meaning::array || !shape || !is_number((*shape)[0], 0) || !kind ||
-      kind->size() != 1 || kind->front() != std::byte{'b'})
+  if (!type || type->meaning != PickleMeaning::array || !shape || !is_number((*shape)[0], 0) ||
+      !kind || kind->size() != 1 || kind->front() != std::byte{'b'})
     return fail("makes no plain array");
-  return push(Array{});
+  return push(PickleArray{});
 }
 
 // _frombuffer(bytes, dtype, shape, "C" or "F").
-bool Machine::make_array(Index arguments) {
+bool PickleMachine::make_array(PickleIndex arguments) {
   const auto* given = is_tuple(arguments, 4);
   if (!given) return fail("makes an array in an order that is not known");
   const auto* data = is<Bytes>((*given)[0]);
-  const auto* dtype = is<DType>((*given)[1]);
+  const auto* dtype = is<PickleDType>((*given)[1]);
   const auto* order = is<std::string_view>((*given)[3]);
   std::vector<std::uint64_t> shape;
   if (!data || !dtype || !dtype->built || !order || (*order != "C" && *order != "F"))
     return fail("makes no plain array");
   if (!read_shape((*given)[2], shape)) return fail("gives an array no shape");
-  Array made{dtype->like, true};
+  PickleArray made{dtype->like, true};
   made.view.column_major = *order == "F";
   if (const auto set = set_data(made.view, shape, *data); !set)
     return fail("makes an array of another size than its bytes");
@@ -152,9 +154,9 @@ bool Machine::make_array(Index arguments) {
 }
 
 // scalar(dtype, bytes)
-bool Machine::make_scalar(Index arguments) {
+bool PickleMachine::make_scalar(PickleIndex arguments) {
   const auto* given = is_tuple(arguments, 2);
-  const auto* dtype = given ? is<DType>((*given)[0]) : nullptr;
+  const auto* dtype = given ? is<PickleDType>((*given)[0]) : nullptr;
   const auto* data = given ? is<Bytes>((*given)[1]) : nullptr;
   if (!dtype || !dtype->built || !data) return fail("makes no plain number");
   ArrayView view = dtype->like;
@@ -164,17 +166,17 @@ bool Machine::make_scalar(Index arguments) {
   return push(*std::move(number));
 }
 
-bool Machine::set_state() {
-  Index state = 0, of = 0;
+bool PickleMachine::set_state() {
+  PickleIndex state = 0, of = 0;
   if (!pop(state) || !pop(of)) return false;
   stack_.push_back(of);
-  Node& node = nodes_[of];
-  if (auto* dtype = std::get_if<DType>(&node)) return set_dtype_state(*dtype, state);
-  if (auto* array = std::get_if<Array>(&node)) return set_array_state(*array, state);
-  auto* instance = std::get_if<Instance>(&node);
+  PickleNode& node = nodes_[of];
+  if (auto* dtype = std::get_if<PickleDType>(&node)) return set_dtype_state(*dtype, state);
+  if (auto* array = std::get_if<PickleArray>(&node)) return set_array_state(*array, state);
+  auto* instance = std::get_if<PickleInstance>(&node);
   if (!instance) return fail("is for what has no state");
-  const auto* fields = is<Sequence>(state);
-  if (instance->built || !fields || fields->kind != Sequence::Kind::dict)
+  const auto* fields = is<PickleSequence>(state);
+  if (instance->built || !fields || fields->kind != PickleSequence::Kind::dict)
     return fail("is no dictionary, or the second one");
   instance->state = state;
   instance->built = true;
@@ -182,7 +184,7 @@ bool Machine::set_state() {
 }
 
 // (3, "<" or ">" or "|", None, None, None, -1, -1, 0): no fields, no metadata.
-bool Machine::set_dtype_state(DType& dtype, Index state) {
+bool PickleMachine::set_dtype_state(PickleDType& dtype, PickleIndex state) {
   const auto* given = is_tuple(state, 8);
   if (dtype.built || !given || !is_number((*given)[0], kDTypeState))
     return fail("is no state of a plain dtype");
@@ -200,11 +202,11 @@ bool Machine::set_dtype_state(DType& dtype, Index state) {
 }
 
 // (1, shape, dtype, is_fortran, bytes)
-bool Machine::set_array_state(Array& array, Index state) {
+bool PickleMachine::set_array_state(PickleArray& array, PickleIndex state) {
   const auto* given = is_tuple(state, 5);
   if (array.built || !given || !is_number((*given)[0], kArrayState))
     return fail("is no state of a plain array");
-  const auto* dtype = is<DType>((*given)[2]);
+  const auto* dtype = is<PickleDType>((*given)[2]);
   const auto* fortran = is<bool>((*given)[3]);
   const auto* data = is<Bytes>((*given)[4]);
   if (!dtype || !dtype->built || !fortran || !data) return fail("is no state of a plain array");
@@ -218,12 +220,12 @@ bool Machine::set_array_state(Array& array, Index state) {
   return true;
 }
 
-bool Machine::read_shape(Index tuple, std::vector<std::uint64_t>& to) {
-  const auto* sequence = is<Sequence>(tuple);
-  if (!sequence || sequence->kind != Sequence::Kind::tuple ||
+bool PickleMachine::read_shape(PickleIndex tuple, std::vector<std::uint64_t>& to) {
+  const auto* sequence = is<PickleSequence>(tuple);
+  if (!sequence || sequence->kind != PickleSequence::Kind::tuple ||
       sequence->items.size() > ArrayView::kMaxRank)
     return false;
-  for (const Index item : sequence->items) {
+  for (const PickleIndex item : sequence->items) {
     const auto* length = is<std::int64_t>(item);
     if (!length || *length < 0) return false;
     to.push_back(static_cast<std::uint64_t>(*length));
@@ -231,4 +233,4 @@ bool Machine::read_shape(Index tuple, std::vector<std::uint64_t>& to) {
   return true;
 }
 
-}  // namespace cambium::formats::pickle
+}  // namespace cambium::formats
