@@ -79,7 +79,7 @@ struct Socket::Impl {
   zmq::socket_t zmq;
   SocketKind kind;
   std::size_t limit;
-  bool envelope;
+  bool envelope, bare_too;
   std::array<char, 64> address{};  // of the last message's sender
   std::string endpoint;
   EndpointLock lock;
@@ -91,6 +91,7 @@ struct Socket::Impl {
         kind(socket_kind),
         limit(options.max_message_bytes),
         envelope(options.envelope),
+        bare_too(options.bare_too),
         buffer(std::make_unique_for_overwrite<std::byte[]>(options.max_message_bytes)) {
     zmq.set(zmq::sockopt::linger, 0);
     zmq.set(zmq::sockopt::sndhwm, options.queue_messages);
@@ -165,15 +166,19 @@ bool more_frames(void* socket) noexcept {
   return more != 0;
 }
 
-// Takes the frame before a message and keeps its sender's address; false if it is not empty.
-bool receive_envelope(void* socket, std::span<char> address) noexcept {
+// Takes the frame before a message and keeps its sender's address; how long it is, or negative.
+// One that is not empty is kept in `bytes`, as far as there is room.
+int receive_envelope(void* socket, std::span<char> address, std::span<std::byte> bytes) noexcept {
   zmq_msg_t frame;
   zmq_msg_init(&frame);
-  const bool empty = zmq_msg_recv(&frame, socket, ZMQ_DONTWAIT) == 0;
+  const int size = zmq_msg_recv(&frame, socket, ZMQ_DONTWAIT);
   const char* const text = zmq_msg_gets(&frame, "Peer-Address");
   address[std::string_view(text ? text : "").copy(address.data(), address.size() - 1)] = '\0';
+  if (size > 0)
+    std::memcpy(bytes.data(), zmq_msg_data(&frame),
+                std::min(static_cast<std::size_t>(size), bytes.size()));
   zmq_msg_close(&frame);
-  return empty;
+  return size;
 }
 
 }  // namespace
@@ -185,7 +190,17 @@ Status Socket::receive(Peer& from, std::span<const std::byte>& bytes) noexcept {
     const int size = zmq_recv(socket, from.bytes.data(), from.bytes.size(), ZMQ_DONTWAIT);
     if (size < 0) return Code::stale;
     from.size = static_cast<std::uint8_t>(size);
-    if (impl_->envelope) sound = receive_envelope(socket, impl_->address) && more_frames(socket);
+    if (impl_->envelope) {
+      const std::span<std::byte> room(impl_->buffer.get(), impl_->bare_too ? impl_->limit : 0);
+      const int before = receive_envelope(socket, impl_->address, room);
+      const bool more = more_frames(socket);
+      if ((from.bare = impl_->bare_too && before > 0 && !more)) {
+        if (static_cast<std::size_t>(before) > impl_->limit) return Code::limit;
+        bytes = room.first(static_cast<std::size_t>(before));
+        return {};
+      }
+      sound = before == 0 && more;
+    }
   }
   int size = 0;
   if (sound) {
@@ -221,7 +236,7 @@ Status Socket::send(const Peer& to, std::span<const std::byte> bytes) noexcept {
     (void)writable();
     if (!address()) return status_of_errno();
   }
-  if (impl_->envelope && zmq_send(socket, nullptr, 0, ZMQ_SNDMORE | ZMQ_DONTWAIT) < 0)
+  if (impl_->envelope && !to.bare && zmq_send(socket, nullptr, 0, ZMQ_SNDMORE | ZMQ_DONTWAIT) < 0)
     return status_of_errno();
   if (zmq_send(socket, bytes.data(), bytes.size(), ZMQ_DONTWAIT) < 0) return status_of_errno();
   return {};

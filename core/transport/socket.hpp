@@ -35,6 +35,7 @@ class Context {
 /// bytes.
 struct Peer {
   std::uint8_t size = 0;
+  bool bare = false;  ///< sends and expects no envelope, see SocketOptions::bare_too
   std::array<std::byte, 255> bytes;
 
   bool operator==(const Peer& other) const noexcept;
@@ -48,6 +49,9 @@ struct SocketOptions {
   int queue_messages = 64;                  ///< bound of ZeroMQ's own queues, each way
   /// Every message has an empty frame before it, as ZeroMQ's REQ sockets send and expect it.
   bool envelope = false;
+  /// Beside these, single frames are messages too: those of DEALER sockets. Each peer is answered
+  /// as it sends.
+  bool bare_too = false;
   /// Up to here a message that is larger than max_message_bytes is thrown away and told (`limit`),
   /// so that its sender can be answered. 0: none is.
   std::size_t told_bytes = 0;

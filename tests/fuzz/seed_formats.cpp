@@ -1,0 +1,70 @@
+#include <string_view>
+
+#include "core/formats/msgpack.hpp"
+#include "core/formats/npy.hpp"
+#include "tests/fuzz/seeds.hpp"
+
+namespace cambium::fuzz {
+namespace {
+
+using namespace std::string_view_literals;
+
+std::span<const std::byte> bytes(std::string_view text) {
+  return std::as_bytes(std::span(text));
+}
+
+void npy_seeds(const Keep& keep) {
+  const float values[] = {1, 2, 3, 4, 5, 6};
+  std::vector<std::byte> file;
+  formats::write_npy(file, std::vector<std::uint64_t>{2, 3}, values);
+  keep("npy", "version_1", file);
+  keep(
+      "npy", "column_major",
+      bytes("\x93NUMPY\1\0\x38\0{'shape': (2, 1), 'fortran_order': True, 'descr': '>u2'}\nabcd"sv));
+  keep(
+      "npy", "version_2",
+      bytes("\x93NUMPY\2\0\x38\0\0\0{\"descr\":\"|S2\",\"fortran_order\":False,\"shape\":(2L,)}    "
+            "abcd"sv));
+  keep(
+      "npy", "text",
+      bytes(
+          "\x93NUMPY\3\0\x35\0\0\0{'descr':'<U1','fortran_order':False,'shape':(1,),}    h\0\0\0"sv));
+}
+
+void msgpack_seeds(const Keep& keep) {
+  const float values[] = {1, 2, 3, 4, 5, 6};
+  const std::vector<std::uint64_t> shape = {2, 3};
+  for (const auto& [name, dialect] :
+       {std::pair{"openpi", formats::ArrayDialect::openpi},
+        std::pair{"npy", formats::ArrayDialect::npy},
+        std::pair{"msgpack_numpy", formats::ArrayDialect::msgpack_numpy}}) {
+    formats::MsgpackWriter writer;
+    writer.map(4);
+    writer.text("endpoint"), writer.text("get_action");
+    writer.text("prompt"), writer.list(2), writer.text("fold"), writer.nil();
+    writer.text("flags"), writer.map(2);
+    writer.text("on"), writer.boolean(true);
+    writer.text("raw"), writer.binary(bytes("abc"));
+    writer.text("state"), writer.array(dialect, shape, values);
+    keep("msgpack", name, writer.bytes());
+  }
+  keep("msgpack", "scalars",
+       bytes("\x93\x83\xc4\2nd\xc2\xc4\4type\xa3<f4\xc4\4data\xc4\4\0\0\x80\x3f"
+             "\x83\xc4\2nd\xc2\xc4\4type\xa3>f2\xc4\4data\xc4\2\x3c\0"
+             "\x83\xc4\2nd\xc2\xc4\4type\xa3<U1\xc4\4data\xc4\4h\0\0\0"sv));
+  keep("msgpack", "generic",
+       bytes("\x83\xc4\r__npgeneric__\xc3\xc4\4data\xcb\x3f\xf8\0\0\0\0\0\0"
+             "\xc4\5dtype\xa3<f4"sv));
+  keep("msgpack", "widths",
+       bytes("\x9b\x7f\xcc\xff\xcd\1\0\xce\1\0\0\0\xcf\xff\0\0\0\0\0\0\0\xe0\xd0\x80\xd1\x80\0"
+             "\xca\x3f\x80\0\0\xd9\1a\xc5\0\1b"sv));
+}
+
+}  // namespace
+
+void format_seeds(const Keep& keep) {
+  npy_seeds(keep);
+  msgpack_seeds(keep);
+}
+
+}  // namespace cambium::fuzz
