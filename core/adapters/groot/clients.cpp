@@ -12,7 +12,10 @@ using base::kMillisecond;
 using base::Nanoseconds;
 
 // How soon somebody who waits for a robot is tried again, and how soon silence is noticed.
-constexpr Nanoseconds kTryAgain = 10 * kMillisecond, kLookRound = 250 * kMillisecond;
+constexpr Nanoseconds kTryAgain = 20 * kMillisecond, kLookRound = 250 * kMillisecond;
+// Each look at whether a client is there is a message that waits in its queue until it asks again.
+// libzmq ends the connection of a REQ socket whose queue overflows, at 1000.
+constexpr std::uint32_t kMaxLooks = 200;
 
 }  // namespace
 
@@ -29,7 +32,10 @@ Clients::Client* Clients::find(const transport::Peer& peer) {
 }
 
 void Clients::heard(const transport::Peer& from, Nanoseconds now) {
-  if (Client* client = find(from)) client->heard = now;
+  Client* client = find(from);
+  if (!client) return;
+  client->heard = now;
+  client->looks = 0;
 }
 
 Result<void> Clients::give(const transport::Peer& from, std::string_view address,
@@ -58,13 +64,14 @@ Result<void> Clients::give(const transport::Peer& from, std::string_view address
   client->answer_by = answer_by;
   client->why = "the client that went away is still being answered; try again";
   client->waiting = std::move(job);
-  seat(*client);
+  seat(*client, now);
   return {};
 }
 
 void Clients::look_who_is_gone() {
   for (auto& client : clients_)
-    if (!client.gone && !client.leaving) client.gone = !ways_.reaches(client.peer);
+    if (!client.gone && !client.leaving && client.looks++ < kMaxLooks)
+      client.gone = !ways_.reaches(client.peer);
 }
 
 // Whose session it goes on with: the one client from the same machine that went without a word.
@@ -83,7 +90,8 @@ Clients::Client* Clients::heir_of(const Client& client) {
 
 // A client that waits goes on with the session of one that is gone, or tries for a robot that is
 // free.
-void Clients::seat(Client& client) {
+void Clients::seat(Client& client, Nanoseconds now) {
+  client.try_again = now + kTryAgain;
   if (Client* before = heir_of(client)) {
     if (!before->thread->idle()) return;  // its last request is still being worked at
     std::swap(client.thread, before->thread);
@@ -105,8 +113,8 @@ void Clients::refuse(Client& client) {
   gateway_.refuse(client.name, client.why);
   formats::MsgpackWriter reply;
   write_error(reply, client.why + "; a client that is silent for " +
-                         std::to_string(gateway_.config().silent_after.count() / 1000) +
-                         " s gives its robot up");
+                         std::to_string(gateway_.config().silent_after.count()) +
+                         " ms gives its robot up (silent_after_ms)");
   answer(client, reply);
 }
 
@@ -123,6 +131,7 @@ Nanoseconds Clients::come(Nanoseconds now, std::unique_ptr<Job>& spare) {
     client.heard = now;  // what took its time here is not its silence
     if (done->no_robot && !client.gone) {
       client.why = std::move(done->why);
+      client.try_again = now + kTryAgain;
       client.waiting = std::move(done->job);
       continue;
     }
@@ -130,9 +139,10 @@ Nanoseconds Clients::come(Nanoseconds now, std::unique_ptr<Job>& spare) {
     spare = std::move(done->job);
   }
 
-  const bool anybody_waits = std::ranges::any_of(
-      clients_, [](const Client& client) { return client.waiting && !client.leaving; });
-  if (anybody_waits) look_who_is_gone();
+  const auto waits = [](const Client& client) { return client.waiting && !client.leaving; };
+  if (std::ranges::any_of(
+          clients_, [&](const Client& client) { return waits(client) && now >= client.try_again; }))
+    look_who_is_gone();
   const Nanoseconds patience = gateway_.config().silent_after.count() * kMillisecond;
   for (auto& client : clients_) {
     if (client.leaving) continue;
@@ -142,7 +152,7 @@ Nanoseconds Clients::come(Nanoseconds now, std::unique_ptr<Job>& spare) {
       refuse(client);
       spare = std::move(client.waiting);
     } else if (client.waiting) {
-      seat(client);
+      if (now >= client.try_again) seat(client, now);
     } else if (now - client.heard > patience && (!client.thread || client.thread->idle())) {
       leave(client);
     }
@@ -150,7 +160,7 @@ Nanoseconds Clients::come(Nanoseconds now, std::unique_ptr<Job>& spare) {
   std::erase_if(clients_, [](const Client& client) {
     return client.leaving && (!client.thread || client.thread->left());
   });
-  return anybody_waits ? kTryAgain : kLookRound;
+  return std::ranges::any_of(clients_, waits) ? kTryAgain : kLookRound;
 }
 
 }  // namespace cambium::groot

@@ -45,15 +45,17 @@ class Clients {
     bool gone = false;     // its connection ended; its session may be taken over
     bool leaving = false;  // its session ends
 
-    std::unique_ptr<Job> waiting;     // all robots are driven
-    base::Nanoseconds answer_by = 0;  // then it is told so
-    std::string why;                  // what it is told
+    std::uint32_t looks = 0;  // for its connection, since it was heard
+
+    std::unique_ptr<Job> waiting;  // all robots are driven
+    std::string why;               // it is told at `answer_by`
+    base::Nanoseconds try_again = 0, answer_by = 0;
   };
 
   Client* find(const transport::Peer& peer);
   void look_who_is_gone();
   Client* heir_of(const Client& client);
-  void seat(Client& client);
+  void seat(Client& client, base::Nanoseconds now);
   void answer(Client& client, const formats::MsgpackWriter& reply);
   void refuse(Client& client);
   void leave(Client& client);

@@ -53,30 +53,40 @@ class GrootListener final : public gateway::Listener {
     transport::Poller poller;
     poller.add(socket_);
     poller.add_descriptor(waker_.descriptor());
-    transport::Peer from;
-    std::span<const std::byte> bytes;
     while (!stop_) {
-      poller.wait(clients.come(base::monotonic_ns(), spare_));
+      base::Nanoseconds pause = base::kMillisecond;
+      try {
+        pause = clients.come(base::monotonic_ns(), spare_);
+      } catch (const std::exception& error) {  // no memory, no thread: the next turn tries again
+        gateway_->refuse("groot", error.what());
+      }
+      poller.wait(pause);
       waker_.clear();
-      for (int i = 0; i < kMessagesATurn && !stop_; ++i) {
-        const Status got = socket_.receive(from, bytes);
-        if (got.code() == Code::stale) break;
-        reply_.clear();
-        try {
-          if (got.ok())
-            handle(clients, from, bytes);
-          else
-            refuse(from,
-                   got.code() == Code::limit
-                       ? "the message is larger than max_message_kb = " +
-                             std::to_string(gateway_->config().max_message_kb) + " of this listener"
-                       : "a request is one frame behind an empty one, as REQ sockets send it");
-        } catch (const std::exception& error) {  // no memory, no thread
-          reply_.clear();
-          refuse(from, error.what());
-        }
+      for (int i = 0; i < kMessagesATurn && !stop_ && receive(clients); ++i) {
       }
     }
+  }
+
+  // False if there is nothing.
+  bool receive(Clients& clients) {
+    transport::Peer from;
+    std::span<const std::byte> bytes;
+    const Status got = socket_.receive(from, bytes);
+    if (got.code() == Code::stale) return false;
+    reply_.clear();
+    try {
+      if (got.ok())
+        handle(clients, from, bytes);
+      else
+        refuse(from, got.code() == Code::limit
+                         ? "the message is larger than max_message_kb = " +
+                               std::to_string(gateway_->config().max_message_kb) +
+                               " of this listener"
+                         : "a request is one frame behind an empty one, as REQ sockets send it");
+    } catch (const std::exception& error) {  // no memory, no thread
+      refuse(from, error.what());
+    }
+    return true;
   }
 
   void handle(Clients& clients, const transport::Peer& from, std::span<const std::byte> bytes) {

@@ -40,7 +40,7 @@ class Reader {
     if (const auto* map = value.as<formats::Map>()) {
       for (const auto& [name, inner] : *map) {
         const auto* text = name.as<std::string_view>();
-        if (!text) return wrong(key, "has a key that is no text");
+        if (!text) continue;  // Python's complex numbers: nothing of ours
         if (auto done =
                 read(inner, key.empty() ? std::string(*text) : key + "." + std::string(*text));
             !done)
@@ -73,25 +73,27 @@ class Reader {
       if (formats::to_text(array, 0, text)) take_task(text, key);
       return {};
     }
-    // What belongs to one moment: (rows, columns, colours), or the numbers of a state.
-    const std::uint32_t own = key.starts_with("video.") ? 3 : 1;
-    if (array.rank == own + 2) {
+    // What belongs to one moment: (rows, columns, colours), or the numbers of a state. Other arrays
+    // have no axes that we know of.
+    const bool video = key.starts_with("video."), known = video || key.starts_with("state.");
+    const std::uint32_t own = video ? 3 : 1;
+    if (known && array.rank == own + 2) {
       if (array.shape[0] != 1)
         return wrong(key, "has a batch of " + std::to_string(array.shape[0]) +
                               "; a client drives one robot: send batches of 1");
       to_.manner.batched = true;
-      if (auto done = newest(array, key, 1); !done) return done;
-    } else if (array.rank == own + 1) {
-      if (auto done = newest(array, key, 0); !done) return done;
+      take_newest(array, 1);
+    } else if (known && array.rank == own + 1) {
+      take_newest(array, 0);
     }
     to_.observation.entries.push_back({key, array});
     return {};
   }
 
   // Takes off the time axis, which is `axis`, and those before it, whose length is 1.
-  Result<void> newest(ArrayView& array, const std::string& key, std::uint32_t axis) {
+  void take_newest(ArrayView& array, std::uint32_t axis) {
     const std::uint64_t moments = array.shape[axis];
-    if (moments == 0 || array.count() == 0) return wrong(key, "is empty: " + array.text());
+    if (array.data.empty()) return;  // refused by whoever needs it
     ArrayView last = array;
     last.rank = array.rank - axis - 1;
     for (std::uint32_t i = 0; i < last.rank; ++i) last.shape[i] = array.shape[axis + 1 + i];
@@ -105,7 +107,6 @@ class Reader {
       last.data = picture;
     }
     array = last;
-    return {};
   }
 
   Asked& to_;

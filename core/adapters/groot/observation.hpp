@@ -31,7 +31,7 @@ struct Asked {
 };
 
 /// Of several frames (the time axis) the newest is taken. bad_data: no observation, more than one
-/// robot in a batch, an unknown key beside "observation", an empty array. [any]
+/// robot in a batch, an unknown key beside "observation". [any]
 Result<void> read_observation(const formats::Value* data, formats::ArrayDialect dialect, Asked& to);
 
 }  // namespace cambium::groot

@@ -85,6 +85,7 @@ void SessionThread::run() {
 }
 
 void SessionThread::serve(Done& done) {
+  if (done.job->new_client && session_) session_->start_episode();
   switch (done.job->endpoint) {
     case Endpoint::get_action:
       return get_action(done);
@@ -123,7 +124,6 @@ void SessionThread::get_action(Done& done) {
     session_ = std::move(*session);
     seated_ = true;
   }
-  asked.observation.episode_start = job.new_client;
   gateway::Answer answer;
   if (auto inferred = session_->infer(asked.observation, answer); !inferred)
     return write_error(done.reply, inferred.error().message);
