@@ -60,11 +60,24 @@ void msgpack_seeds(const Keep& keep) {
              "\xca\x3f\x80\0\0\xd9\1a\xc5\0\1b"sv));
 }
 
+void json_seeds(const Keep& keep) {
+  int count = 0;
+  for (
+      const auto text :
+      {R"({"id": 7, "robot": "left", "token": "t", "task": "fold", "episode_start": true,
+             "observation": {"state": [1, -2.5, 3e2], "grip": 1, "cam": {"left": [[[1,2],[3,4]]]}}})"sv,
+       R"({"observation":{"cam":{"shape":[2,1],"dtype":"uint8","base64":"AAE="}},"id":"x"})"sv,
+       R"({"observation":{"a":{"b":{"c":[[],[]]}},"d":{"dtype":"float32","base64":"","shape":[0]}}})"sv,
+       "{\"ping\":true}\r\n\n{\"describe\":true,\"robot\":\"right\"}\n"sv})
+    keep("json", "message_" + std::to_string(++count), bytes(text));
+}
+
 }  // namespace
 
 void format_seeds(const Keep& keep) {
   npy_seeds(keep);
   msgpack_seeds(keep);
+  json_seeds(keep);
 }
 
 }  // namespace cambium::fuzz

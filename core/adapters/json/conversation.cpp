@@ -94,7 +94,6 @@ std::string Conversation::infer(const Request& request) {
   const auto done = session_->infer(observation_, answer_);
   if (done) return write_answer(request.id, answer_, session_->robot().control_hz);
   // The session has counted it, and logged it once.
-  if (done.error().code == Code::incompatible) rest();  // another body: mapped anew next time
   return write_refusal(request.id, {done.error().code, done.error().message, ""});
 }
 

@@ -106,29 +106,28 @@ std::string write_description(const std::string& id, const RobotInfo& robot,
     Json columns = Json::array();
     for (std::size_t i = 0; i < part.joints.size(); ++i) {
       const auto& joint = robot.joints[part.joints[i]];
-      const auto unit = !action                       ? config::Unit::si
-                        : i < action->units.size()    ? action->units[i]
-                                                      : action->unit;
-      columns.push_back(
-          {{"joint", joint.name},
-           {"unit", unit == config::Unit::si
-                        ? std::string(unit_text(joint.kind, robot.action))
-                        : config::unit_names()[static_cast<std::size_t>(unit)]}});
+      const auto unit = !action                    ? config::Unit::si
+                        : i < action->units.size() ? action->units[i]
+                                                   : action->unit;
+      columns.push_back({{"joint", joint.name},
+                         {"unit", unit == config::Unit::si
+                                      ? std::string(unit_text(joint.kind, robot.action))
+                                      : config::unit_names()[static_cast<std::size_t>(unit)]}});
     }
     actions.push_back({{"key", part.key}, {"columns", columns}});
   }
-  return finish(begin(id), {{"robot", robot.robot},
-                            {"embodiment", robot.embodiment},
-                            {"generation", robot.generation},
-                            {"hz", robot.control_hz},
-                            {"rows", listener.rows != 0 ? listener.rows : robot.horizon},
-                            {"action", robot.action == ActionKind::joint_velocity
-                                           ? "joint velocity"
-                                           : "joint position"},
-                            {"joints", joints},
-                            {"sensors", sensors},
-                            {"observation", observation},
-                            {"actions", actions}});
+  return finish(
+      begin(id),
+      {{"robot", robot.robot},
+       {"embodiment", robot.embodiment},
+       {"generation", robot.generation},
+       {"hz", robot.control_hz},
+       {"rows", listener.rows != 0 ? listener.rows : robot.horizon},
+       {"action", robot.action == ActionKind::joint_velocity ? "joint velocity" : "joint position"},
+       {"joints", joints},
+       {"sensors", sensors},
+       {"observation", observation},
+       {"actions", actions}});
 }
 
 std::string write_status(const std::string& id, const std::string& robot,

@@ -42,16 +42,16 @@ struct Type {
   std::string_view name, descr;
 };
 constexpr std::array kTypes = {
-    Type{"uint8", "|u1"},   Type{"int8", "|i1"},   Type{"uint16", "<u2"},  Type{"int16", "<i2"},
-    Type{"uint32", "<u4"},  Type{"int32", "<i4"},  Type{"uint64", "<u8"},  Type{"int64", "<i8"},
+    Type{"uint8", "|u1"},   Type{"int8", "|i1"},    Type{"uint16", "<u2"},  Type{"int16", "<i2"},
+    Type{"uint32", "<u4"},  Type{"int32", "<i4"},   Type{"uint64", "<u8"},  Type{"int64", "<i8"},
     Type{"float16", "<f2"}, Type{"float32", "<f4"}, Type{"float64", "<f8"}, Type{"bool", "|b1"}};
 
 /// Nested lists as they are read: how long the lists of each level are.
 struct Lists {
   std::vector<std::uint64_t> open;  ///< elements so far, of each list that is not at its end
   std::array<std::uint64_t, formats::ArrayView::kMaxRank> shape{};
-  std::uint32_t known = 0;   ///< bit d: shape[d] was seen
-  std::size_t rank = 0;      ///< where the numbers are
+  std::uint32_t known = 0;  ///< bit d: shape[d] was seen
+  std::size_t rank = 0;     ///< where the numbers are
   std::vector<float> numbers;
 };
 
@@ -93,7 +93,8 @@ class Handler {
     if (in_list()) return fail("a text among numbers");
     if (objects_.size() > 1) return packed(value);
     if (!top_only("a text")) return false;
-    if (value.size() > (key_ == Top::task ? kTaskBytes : kNameBytes)) return fail("too long a text");
+    if (value.size() > (key_ == Top::task ? kTaskBytes : kNameBytes))
+      return fail("too long a text");
     switch (key_) {
       case Top::robot:
         if (!config::is_name(value)) return fail("no name that a robot may have");
@@ -126,7 +127,8 @@ class Handler {
       objects_.emplace_back();
       return true;
     }
-    if (objects_.size() > kDepth) return fail("objects nested deeper than " + std::to_string(kDepth));
+    if (objects_.size() > kDepth)
+      return fail("objects nested deeper than " + std::to_string(kDepth));
     Object inner;
     inner.prefix = name_ + "/";
     objects_.push_back(std::move(inner));
@@ -235,7 +237,8 @@ class Handler {
   }
 
   bool number(double value) {
-    if (objects_.size() < 2) return top_only("a number") && fail("a number is no value of this key");
+    if (objects_.size() < 2)
+      return top_only("a number") && fail("a number is no value of this key");
     if (std::abs(value) > FLT_MAX) return fail("a number that is too large");
     if (!in_list()) {
       lists_ = {};
@@ -281,7 +284,8 @@ class Handler {
 
   /// {"shape": […], "dtype": "uint8", "base64": "…"}: the shape was read as if it were a reading.
   bool unpack(const Object& object) {
-    if (object.keys.size() != 3 || !object.keys.contains("shape") || !object.base64 || !object.dtype)
+    if (object.keys.size() != 3 || !object.keys.contains("shape") || !object.base64 ||
+        !object.dtype)
       return fail("an array as bytes has shape, dtype and base64, and nothing else");
     Request::Reading reading;
     reading.key = where_;
