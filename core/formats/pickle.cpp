@@ -16,7 +16,6 @@ class Tree {
       : machine_(machine), classes_(classes), limits_(limits) {}
 
   bool make(PickleIndex index, std::uint32_t depth, Value& to) {
-    if (depth > limits_.depth) return fail("it is nested deeper than " + text(limits_.depth));
     if (++values_ > limits_.values)
       return fail("it has more than " + text(limits_.values) + " values");
     return std::visit([&](const auto& node) { return convert(node, depth, to); },
@@ -31,6 +30,10 @@ class Tree {
     return false;
   }
 
+  bool may_hold(std::uint32_t depth) {
+    return depth < limits_.depth || fail("it is nested deeper than " + text(limits_.depth));
+  }
+
   template <class Plain>
   bool convert(const Plain& plain, std::uint32_t, Value& to) {
     to.is = plain;
@@ -39,6 +42,7 @@ class Tree {
   bool convert(const PickleSequence& sequence, std::uint32_t depth, Value& to) {
     if (sequence.kind == PickleSequence::Kind::dict)
       return fields(sequence, depth, to.is.emplace<Map>());
+    if (!may_hold(depth)) return false;
     auto& list = to.is.emplace<List>();
     for (const PickleIndex item : sequence.items)
       if (!make(item, depth + 1, list.emplace_back())) return false;
@@ -63,6 +67,7 @@ class Tree {
   }
 
   bool fields(const PickleSequence& dict, std::uint32_t depth, Map& to) {
+    if (!may_hold(depth)) return false;
     std::vector<std::string_view> keys;
     for (std::size_t i = 0; i + 1 < dict.items.size(); i += 2) {
       const auto* key = std::get_if<std::string_view>(&machine_.at(dict.items[i]));
