@@ -10,6 +10,7 @@
 #include <string>
 
 #include "core/app/exit_code.hpp"
+#include "core/app/listener_status.hpp"
 #include "core/app/verb.hpp"
 #include "core/config/config.hpp"
 #include "core/runtime/admin_desk.hpp"
@@ -88,6 +89,7 @@ void print_status(const nlohmann::json& status) {
     if (const auto said = robot.value("trunk_said", ""); !said.empty())
       fmt::print("             the trunk says: {}\n", said);
   }
+  print_listeners(status);
   for (const auto& library : status["libraries"]["kept"]) {
     fmt::print("library '{}' stays mapped for ever: {}\n", library.value("file", ""),
                library.value("reason", ""));

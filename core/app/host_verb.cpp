@@ -5,9 +5,12 @@
 #include <cstdio>
 #include <map>
 #include <memory>
+#include <nlohmann/json.hpp>
 #include <string>
 
+#include "core/adapters/listeners.hpp"
 #include "core/app/exit_code.hpp"
+#include "core/app/listener_status.hpp"
 #include "core/app/pulse.hpp"
 #include "core/app/stop_signal.hpp"
 #include "core/app/supervised.hpp"
@@ -56,6 +59,24 @@ std::string summary(const runtime::Host& host) {
                      host.trunk_alive() ? "there" : "not there");
 }
 
+Result<adapters::Listeners> start_listeners(const runtime::Host& host) {
+  const gateway::HostDoor door{
+      .controller = {.endpoint = host.control_endpoint(),
+                     .robot = {},
+                     .embodiment = {},
+                     .name = {},
+                     .on_event = {}},
+      .describe = [&host](const std::string& robot) { return host.describe(robot); },
+      .log = [](const std::string& text) { log(text); }};
+  auto listeners = adapters::start_listeners(host.config().listeners, door);
+  if (!listeners) return listeners;
+  for (std::size_t i = 0; i < listeners->size(); ++i)
+    log(fmt::format("listener {} at {} for {}", (*listeners)[i]->status().protocol,
+                    (*listeners)[i]->endpoint(),
+                    fmt::join(host.config().listeners[i].robots, ", ")));
+  return listeners;
+}
+
 int run(const Options& options) {
   StopSignal stop;
   Supervised supervised;
@@ -65,7 +86,11 @@ int run(const Options& options) {
   plugin::remove_stale_copies(config->host.run_dir / "plugins");
   auto host = runtime::Host::start(std::move(*config), log);
   if (!host) return complain(host.error());
-  auto desk = runtime::AdminDesk::start(**host);
+  // Ended before the host, whose robots its clients drive.
+  auto listeners = start_listeners(**host);
+  if (!listeners) return complain(listeners.error());
+  auto desk = runtime::AdminDesk::start(
+      **host, [&listeners](nlohmann::json& status) { add_listeners(*listeners, status); });
   if (!desk) return complain(desk.error());
   const auto& settings = (*host)->config();
   log(fmt::format("{} robots, controllers at {}, admin at {}, trunk {} at {}",

@@ -8,6 +8,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <vector>
 
 #include "core/check/check.hpp"
 #include "core/config/config.hpp"
@@ -40,6 +41,8 @@ Finding files_are_there(Context& c) {
     look(robot.head_plugin, of + "head_plugin");
     look(robot.bundle, of + "bundle");
   }
+  for (const auto& listener : config.listeners)
+    look(listener.token_file, fmt::format("[[listener]] of line {}: token_file", listener.line));
   return missing.empty() ? pass() : fail(missing);
 }
 
@@ -71,14 +74,16 @@ bool is_taken(const std::string& endpoint) {
     endpoint.copy(address.sun_path, sizeof address.sun_path - 1, std::strlen("ipc://"));
     return somebody_answers(reinterpret_cast<const sockaddr*>(&address), sizeof address);
   }
-  // The configuration has let nothing through but loopback addresses and ports.
+  // The configuration has let nothing through but addresses of numbers, and ports.
   const auto colon = endpoint.rfind(':');
   const auto port = static_cast<std::uint16_t>(std::stoul(endpoint.substr(colon + 1)));
   if (endpoint.find('[') != std::string::npos) {
     sockaddr_in6 address = {};
     address.sin6_family = AF_INET6;
     address.sin6_port = htons(port);
-    address.sin6_addr = in6addr_loopback;
+    const auto from = endpoint.find('[') + 1;
+    ::inet_pton(AF_INET6, endpoint.substr(from, endpoint.find(']') - from).c_str(),
+                &address.sin6_addr);
     return somebody_answers(reinterpret_cast<const sockaddr*>(&address), sizeof address);
   }
   sockaddr_in address = {};
@@ -92,10 +97,13 @@ bool is_taken(const std::string& endpoint) {
 Finding endpoints_are_free(Context& c) {
   const auto config = need(config::load_config(c.subject().config));
   Remarks remarks;
-  const std::pair<const char*, const std::string*> endpoints[] = {
+  std::vector<std::pair<const char*, const std::string*>> endpoints = {
       {"[trunk] endpoint", &config.trunk.endpoint},
       {"[host] control", &config.host.control},
       {"[host] admin", &config.host.admin}};
+  for (const auto& listener : config.listeners)
+    if (!listener.endpoint.ends_with(":0"))
+      endpoints.emplace_back("[[listener]] endpoint", &listener.endpoint);
   for (const auto& [key, endpoint] : endpoints) {
     c.doing(fmt::format("looking at {} '{}'", key, *endpoint));
     if (endpoint->starts_with("ipc://")) {

@@ -61,7 +61,8 @@ AdminCall call_of(const wire::AdminRequest& request) {
           .keep_old_s = request.keep_old_s()};
 }
 
-AdminAnswer status_of(const Host& host, const trunk::TrunkLink& link) {
+AdminAnswer status_of(const Host& host, const trunk::TrunkLink& link,
+                      const AdminDesk::AddStatus& add) {
   json object{{"trunk_id", host.trunk_id()},
               {"control", host.control_endpoint()},
               {"resident_kb", base::resident_kb()},
@@ -86,6 +87,7 @@ AdminAnswer status_of(const Host& host, const trunk::TrunkLink& link) {
   }
   const auto robots = host.status();
   for (const auto& robot : robots) object["robots"].push_back(json_of(robot));
+  if (add) add(object);
   return {
       .code = Code::ok, .text = std::to_string(robots.size()) + " robots", .json = line_of(object)};
 }
@@ -119,12 +121,12 @@ std::optional<std::filesystem::path> path_of(const std::string& text) {
 
 }  // namespace
 
-Result<std::unique_ptr<AdminDesk>> AdminDesk::start(Host& host) {
+Result<std::unique_ptr<AdminDesk>> AdminDesk::start(Host& host, AddStatus add) {
   auto socket =
       transport::Socket::bind(host.context(), transport::SocketKind::router,
                               host.config().host.admin, {.max_message_bytes = kMaxMessage});
   if (!socket) return socket.error();
-  std::unique_ptr<AdminDesk> desk(new AdminDesk(host));
+  std::unique_ptr<AdminDesk> desk(new AdminDesk(host, std::move(add)));
   desk->server_ = std::thread(
       [self = desk.get(), moved = std::make_shared<transport::Socket>(std::move(*socket))] {
         base::name_thread("cambium-admin");
@@ -190,7 +192,8 @@ void AdminDesk::serve(transport::Socket socket) {
                                "wire protocol " + std::to_string(message->request()->protocol()) +
                                    ", this host speaks " + std::to_string(kWireProtocol)}));
       } else if (call.verb == "status") {
-        send_answer(socket, peer, link ? status_of(host_, *link) : answer_of(link.error()));
+        send_answer(socket, peer,
+                    link ? status_of(host_, *link, add_status_) : answer_of(link.error()));
       } else {
         const std::lock_guard lock(mutex_);
         if (jobs_.size() >= kMaxJobs) {

@@ -3,8 +3,10 @@
 
 #include <condition_variable>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <mutex>
+#include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
 #include <thread>
@@ -41,8 +43,12 @@ struct AdminAnswer {
 /// robot does not keep another waiting.
 class AdminDesk {
  public:
-  /// `host` must outlive the desk. [setup]
-  static Result<std::unique_ptr<AdminDesk>> start(Host& host);
+  /// What others in the process add to the answer to `status`: called on the desk's own thread,
+  /// must not wait.
+  using AddStatus = std::function<void(nlohmann::json& status)>;
+
+  /// `host`, and what `add` borrows, must outlive the desk. [setup]
+  static Result<std::unique_ptr<AdminDesk>> start(Host& host, AddStatus add = {});
   /// Before the host's end: a change that is under way is hurried (Host::hurry()), one that has not
   /// begun is not made. Answers are sent, but not waited for. [setup]
   ~AdminDesk();
@@ -54,13 +60,14 @@ class AdminDesk {
     AdminAnswer answer;
   };
 
-  explicit AdminDesk(Host& host) : host_(host) {}
+  AdminDesk(Host& host, AddStatus add) : host_(host), add_status_(std::move(add)) {}
   void serve(transport::Socket socket);
   void work();
   AdminAnswer change(const AdminCall& call);
   AdminAnswer swap_trunk(const AdminCall& call);
 
   Host& host_;
+  const AddStatus add_status_;
   base::Waker waker_;
   std::mutex mutex_;  // guards the five below
   std::condition_variable work_there_;

@@ -77,6 +77,8 @@ class Host {
   void hurry() noexcept { ending_ = true; }
 
   std::vector<RobotStatus> status() const;
+  /// What a controller is told of a robot, as it is now. Waits for no swap. [any]
+  Result<RobotInfo> describe(const std::string& robot) const;
   const config::Config& config() const noexcept { return config_; }
   /// The context of the control socket and of the ticks' link to the trunk. [any]
   transport::Context& tick_context() noexcept { return tick_context_; }

@@ -20,6 +20,26 @@ const char* word_of(trunk::Recall recall) {
 
 }  // namespace
 
+Result<RobotInfo> Host::describe(const std::string& robot) const {
+  const auto slot = find(robot);
+  if (!slot) return slot.error();
+  RobotInfo info;
+  info.robot = robot;
+  info.generation = (*slot)->robot->counters().generation.load(std::memory_order_relaxed);
+  const std::lock_guard table((*slot)->table);
+  const Installed& parts = (*slot)->now;
+  info.embodiment = parts.body.name;
+  for (const auto& joint : parts.body.joints)
+    info.joints.push_back({joint.name, joint.kind, joint.position_min, joint.position_max,
+                           joint.velocity_max, joint.acceleration_max, joint.home});
+  for (const auto& sensor : parts.body.sensors)
+    info.sensors.push_back({sensor.name, sensor.unit, sensor.frame, sensor.shape});
+  info.action = parts.body.action;
+  info.control_hz = parts.body.control_hz;
+  info.horizon = parts.horizon;
+  return info;
+}
+
 std::vector<RobotStatus> Host::status() const {
   const base::Nanoseconds now = base::monotonic_ns();
   std::vector<RobotStatus> all;
