@@ -87,6 +87,7 @@ Result<std::unique_ptr<ProtocolClient>> connect_native(const std::string& endpoi
   ClientOptions options;
   options.endpoint = endpoint;
   options.robot = robot;
+  options.hold_chunks = true;  // as listeners do
   auto client = Client::open(std::move(options));
   if (!client) return client.error();
   if (const auto known = client->wait(std::chrono::seconds(10)); !known) return known.error();

@@ -20,7 +20,10 @@ constexpr std::uint64_t kHorizon = 16, kHidden = 32;
 
 Result<std::unique_ptr<ClientRig>> ClientRig::start(const ClientRigOptions& options) {
   std::unique_ptr<ClientRig> rig(new ClientRig(options));
-  if (auto written = rig->write_bundle(); !written) return written.error();
+  if (auto written =
+          write_arms_bundle(rig->folder_.path / "arms.safetensors", options.stock, 0.1F);
+      !written)
+    return written.error();
   rig->write_config();
   const auto& folder = rig->folder_.path;
   const std::string config = folder / "cambium.toml";
@@ -36,8 +39,9 @@ Result<std::unique_ptr<ClientRig>> ClientRig::start(const ClientRigOptions& opti
 }
 
 // Stems without weights and a small head: the price of a policy is not what is measured.
-Result<void> ClientRig::write_bundle() const {
-  const auto stock = nn::Stock::open(options_.stock);
+Result<void> write_arms_bundle(const std::filesystem::path& file,
+                               const std::filesystem::path& stock_file, float speed) {
+  const auto stock = nn::Stock::open(stock_file);
   if (!stock) return stock.error();
   nn::BundleSpec spec;
   spec.embodiment = "bench_bimanual";
@@ -54,7 +58,7 @@ Result<void> ClientRig::write_bundle() const {
     spec.layout.push_back({.sensor = camera, .stem = "glance", .shape = {kSide, kSide, kColours}});
 
   const std::uint64_t width = spec.width, out = kHorizon * kJoints;
-  const std::vector<float> small(std::max(width, out) * kHidden, 0.01F), one(1, 1.0F), none(1);
+  const std::vector<float> small(std::max(width, out) * kHidden, 0.01F), one(1, 1.0F), none(1), scale(1, 1 / speed);
   std::vector<nn::TensorToWrite> tensors;
   const auto add = [&](const std::string& name, std::vector<std::uint64_t> shape,
                        const std::vector<float>& values) {
@@ -69,10 +73,10 @@ Result<void> ClientRig::write_bundle() const {
   add(head + "2.bias", {out}, small);
   for (const char* name : {"joint_position", kCameras[0], kCameras[1], kCameras[2], "action"}) {
     const auto prefix = nn::normaliser_prefix(spec.embodiment, name);
-    add(prefix + "scale", {1}, one);
+    add(prefix + "scale", {1}, name == std::string("action") ? scale : one);
     add(prefix + "offset", {1}, none);
   }
-  const auto written = nn::write_bundle(folder_.path / "arms.safetensors", spec, tensors);
+  const auto written = nn::write_bundle(file, spec, tensors);
   return written ? Result<void>() : written.error();
 }
 

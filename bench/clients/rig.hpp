@@ -22,6 +22,10 @@ struct ClientRigOptions {
   int robots = 16;
 };
 
+/// A policy for these robots on this stock, whose actions are `speed` at most. [setup]
+Result<void> write_arms_bundle(const std::filesystem::path& file,
+                               const std::filesystem::path& stock, float speed);
+
 class ClientRig {
  public:
   /// Writes what is needed, starts both processes, returns when the host answers. [setup]
@@ -32,10 +36,13 @@ class ClientRig {
   /// any of all.
   const std::string& endpoint_of_one(std::size_t protocol) const { return one_[protocol]; }
   const std::string& endpoint_of_many(std::size_t protocol) const { return many_[protocol]; }
+  /// As if it had crashed.
+  void kill_trunk() { trunk_->kill(); }
+  std::string admin() const { return folder_.ipc("admin"); }
+  const std::filesystem::path& folder() const { return folder_.path; }
 
  private:
   explicit ClientRig(const ClientRigOptions& options) : options_(options) {}
-  Result<void> write_bundle() const;
   void write_config() const;
   Result<void> wait_until_up();
   void read_endpoints(const nlohmann::json& status);
