@@ -75,6 +75,16 @@ HostConfig read_host(Section section, const std::filesystem::path& base, Reach r
   return host;
 }
 
+TrustConfig read_trust(Section section, bool is_there, const std::filesystem::path& base,
+                       Keys& keys) {
+  TrustConfig trust;
+  if (is_there)
+    section.require("keys", "the public keys that plugins, bundles and stocks are signed with");
+  section.paths("keys", trust.keys, base);
+  keys.close(section);
+  return trust;
+}
+
 FallbackConfig read_fallback(Section section, Keys& keys) {
   FallbackConfig fallback;
   read_seconds(section, "hold_s", fallback.hold);
@@ -208,6 +218,7 @@ Result<Config> parse(std::string_view text, const std::filesystem::path& file, K
   const Reach reach = config.security.key.empty() ? Reach::loopback : Reach::anywhere;
   config.trunk = read_trunk(root.table("trunk"), base, reach, keys);
   config.host = read_host(root.table("host"), base, reach, keys);
+  config.trust = read_trust(root.table("trust"), document.contains("trust"), base, keys);
   config.robots = read_robots(root.tables("robot"), base, keys);
   auto listeners = root.tables("listener");
   config.listeners = read_listeners(listeners, {file, base, &config.robots}, keys);

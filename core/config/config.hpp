@@ -132,10 +132,16 @@ inline const std::string& session_of(const RobotConfig& robot) noexcept {
   return robot.session.empty() ? robot.name : robot.session;
 }
 
+/// [trust]: whose plugins, bundles and stocks are opened.
+struct TrustConfig {
+  std::vector<std::filesystem::path> keys;  ///< absolute; of public keys; empty: everybody's
+};
+
 struct Config {
   SecurityConfig security;
   TrunkConfig trunk;
   HostConfig host;
+  TrustConfig trust;
   std::vector<RobotConfig> robots;
   std::vector<ListenerConfig> listeners;
   /// Keys that the file sets ("trunk.queue", "robot.gate.policy"); the others are defaults.

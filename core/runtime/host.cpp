@@ -74,9 +74,12 @@ Result<std::unique_ptr<Host>> Host::start(config::Config config, Log log,
       host->log("real time: " + locked.error().message);
     }
   }
+  auto trust = base::Trust::read(settings.trust.keys);
+  if (!trust) return trust.error();
+  host->trust_ = std::move(*trust);
   // The default path may lead nowhere: robots without a bundle need no stock.
   if (settings.given.contains("trunk.stock") || std::filesystem::exists(settings.trunk.stock)) {
-    auto stock = nn::Stock::open(settings.trunk.stock);
+    auto stock = nn::Stock::open(settings.trunk.stock, host->trust_.of(base::FileKind::stock));
     if (!stock) return stock.error();
     host->stock_ = std::make_shared<const nn::Stock>(std::move(*stock));
   }
@@ -99,7 +102,8 @@ Result<std::unique_ptr<Host>> Host::start(config::Config config, Log log,
   host->preparer_.emplace(
       settings, *host->set_up_context_, host->owner_,
       program.empty() ? std::filesystem::read_symlink("/proc/self/exe") : std::move(program),
-      [self] { return self->io_->trunk_alive(); }, [self] { return self->ending_.load(); });
+      host->trust_, [self] { return self->io_->trunk_alive(); },
+      [self] { return self->ending_.load(); });
   for (std::uint32_t i = 0; i < settings.host.workers; ++i)
     host->workers_.push_back(host->make_worker("cambium-bot" + std::to_string(i)));
   auto link = trunk::TrunkLink::open(*host->set_up_context_, settings.trunk.endpoint,

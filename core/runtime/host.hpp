@@ -113,6 +113,7 @@ class Host {
   std::vector<std::shared_ptr<RobotSlot>> slots() const;
 
   config::Config config_;
+  base::Trust trust_;  // read once, at the start
   Log log_;
   mutable std::mutex logging_;                   // one line at a time
   std::unique_ptr<transport::Keyring> keyring_;  // null: no keys

@@ -59,7 +59,8 @@ TrunkSwapReport Host::swap_trunk(const TrunkSwapRequest& request) {
                              base::Nanoseconds until) {
                         const std::lock_guard lock(table_);
                         kept_[id] = {stock, until};
-                      }},
+                      },
+                  .check = trust_.of(base::FileKind::stock)},
                  request);
   const auto report = swap.run(next);
   {

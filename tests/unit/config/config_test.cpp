@@ -86,6 +86,20 @@ TEST(Config, KnowsEveryPolicyOfTheGateByName) {
   }
 }
 
+TEST(Config, TrustNamesKeysOrIsNotThere) {
+  EXPECT_TRUE(parse_config("", kFile)->trust.keys.empty());
+  const auto config =
+      parse_config("[trust]\nkeys = ['lab.pub', '/keys/other.pub']\n", "/etc/c.toml");
+  ASSERT_TRUE(config) << config.error().message;
+  EXPECT_EQ(config->trust.keys,
+            (std::vector<std::filesystem::path>{"/etc/lab.pub", "/keys/other.pub"}));
+  // What reads like a promise must hold something.
+  for (const char* text :
+       {"[trust]\n", "[trust]\nkeys = []\n", "[trust]\nkeys = ''\n", "[trust]\nkeys = [1]\n",
+        "[trust]\nkeys = ['']\n", "[trust]\nkey = ['lab.pub']\n", "[Trust]\nkeys = ['lab.pub']\n"})
+    EXPECT_FALSE(parse_config(text, kFile)) << text;
+}
+
 TEST(Config, NothingSwitchesTheGateOffOrWidensIt) {
   for (const char* line :
        {"gate = false", "gate = 'off'", "gate.policy = 'off'", "gate.policy = 'none'",
@@ -182,7 +196,7 @@ INSTANTIATE_TEST_SUITE_P(
                 "4:1: key 'hed' in [[robot]]: unknown (did you mean 'head'?)"},
         Mistake{"misspelt_table", "[hots]\n", "1:2: key 'hots': unknown (did you mean 'host'?)"},
         Mistake{"key_near_nothing", "[robots_and_more_of_them]\n",
-                "1:2: key 'robots_and_more_of_them': unknown (valid: 'host', 'robot', 'trunk')"},
+                "1:2: key 'robots_and_more_of_them': unknown (valid: 'host', 'robot', 'trunk', 'trust')"},
         Mistake{"misspelt_key_of_the_gate",
                 "[[robot]]\nname='a'\nplugin='p'\n[robot.gate]\n  polici = 'clamp'\n",
                 "5:3: key 'polici' in [robot.gate]: unknown (did you mean 'policy'?)"},
