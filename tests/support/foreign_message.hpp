@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <deque>
 #include <initializer_list>
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
@@ -43,18 +44,19 @@ class ForeignMessage {
   ForeignMessage& put(const std::string& key, formats::Element element,
                       std::span<const std::byte> bytes, std::uint32_t element_bytes,
                       std::vector<std::uint64_t> shape) {
-    bytes_.emplace_back(bytes.begin(), bytes.end());
+    bytes_->emplace_back(bytes.begin(), bytes.end());
     formats::ArrayView array;
     array.element = element;
     array.element_bytes = element_bytes;
     array.rank = static_cast<std::uint32_t>(shape.size());
     for (std::size_t i = 0; i < shape.size(); ++i) array.shape[i] = shape[i];
-    array.data = bytes_.back();
+    array.data = bytes_->back();
     observation_.entries.push_back({key, array});
     return *this;
   }
 
-  std::deque<std::vector<std::byte>> bytes_;
+  using Blocks = std::deque<std::vector<std::byte>>;
+  std::shared_ptr<Blocks> bytes_ = std::make_shared<Blocks>();  // a copy borrows from the same
   gateway::Observation observation_;
 };
 

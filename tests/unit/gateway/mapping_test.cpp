@@ -6,6 +6,7 @@
 #include <limits>
 #include <numbers>
 
+#include "core/gateway/scale.hpp"
 #include "tests/support/foreign_message.hpp"
 #include "tests/unit/gateway/bodies.hpp"
 

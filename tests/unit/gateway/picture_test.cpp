@@ -157,6 +157,7 @@ TEST(Picture, GrowsBetweenTheCentresOfItsPixels) {
   ForeignMessage sent;
   sent.add_bytes("camera", {0, 100}, {1, 2, 1});
   config::SensorMapping how;
+  how.layout = PixelLayout::hwc;
   how.fit = Fit::stretch;
   how.range = PixelRange::bytes;
   const auto got = read(sent.last().array, how, {1, 4, 1, false});
