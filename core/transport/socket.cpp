@@ -176,8 +176,9 @@ struct Socket::Impl {
 
   // ZeroMQ fills "User-Id" with what the doorkeeper said; a peer cannot say it for himself, and who
   // was not asked about has none.
-  bool may_speak(zmq_msg_t& message) const noexcept {
-    const char* const text = zmq_msg_gets(&message, "User-Id");
+  bool may_speak(zmq_msg_t& frame) const noexcept {
+    if (allowed == nullptr) return true;
+    const char* const text = zmq_msg_gets(&frame, "User-Id");
     if (text == nullptr) return false;
     std::uint32_t number = 0;
     const char* const end = text + std::strlen(text);
@@ -185,21 +186,19 @@ struct Socket::Impl {
     return error == std::errc{} && stop == end && allowed->may(number, lets_in);
   }
 
-  // As zmq_recv(), and whether its sender may speak.
-  int receive(bool& may) noexcept {
-    if (allowed == nullptr) {
-      may = true;
-      return zmq_recv(zmq.handle(), buffer.get(), limit, ZMQ_DONTWAIT);
+  // The routing id that a router puts before each message, and whether its sender may speak; false
+  // if there is none.
+  bool receive_peer(Peer& from, bool& may) noexcept {
+    zmq_msg_t frame;
+    zmq_msg_init(&frame);
+    const int size = zmq_msg_recv(&frame, zmq.handle(), ZMQ_DONTWAIT);
+    if (size >= 0) {
+      from.size = static_cast<std::uint8_t>(std::min<std::size_t>(size, from.bytes.size()));
+      std::memcpy(from.bytes.data(), zmq_msg_data(&frame), from.size);
+      may = may_speak(frame);
     }
-    zmq_msg_t message;
-    zmq_msg_init(&message);
-    const int size = zmq_msg_recv(&message, zmq.handle(), ZMQ_DONTWAIT);
-    may = size >= 0 && may_speak(message);
-    if (may)
-      std::memcpy(buffer.get(), zmq_msg_data(&message),
-                  std::min(static_cast<std::size_t>(size), limit));
-    zmq_msg_close(&message);
-    return size;
+    zmq_msg_close(&frame);
+    return size >= 0;
   }
 };
 
@@ -223,6 +222,8 @@ Result<Socket> Socket::bind(Context& context, SocketKind kind, const std::string
     if (auto fits = check_reach(endpoint, keyring != nullptr || options.envelope); !fits)
       return fits.error();
     if (keyring != nullptr && is_tcp(endpoint)) {
+      if (kind != SocketKind::router)
+        return Error{Code::bad_argument, "endpoint '" + endpoint + "': only routers let keys in"};
       if (auto door = context.impl_->open_door(); !door) return door.error();
       impl->allowed = keyring->allowed.get();
       impl->lets_in = options.lets_in;
@@ -314,9 +315,7 @@ Status Socket::receive_any(Peer& from, std::span<const std::byte>& bytes, bool& 
   void* const socket = impl_->zmq.handle();
   bool sound = true;
   if (impl_->kind == SocketKind::router) {
-    const int size = zmq_recv(socket, from.bytes.data(), from.bytes.size(), ZMQ_DONTWAIT);
-    if (size < 0) return Code::stale;
-    from.size = static_cast<std::uint8_t>(size);
+    if (!impl_->receive_peer(from, may)) return Code::stale;
     if (impl_->envelope) {
       const std::span<std::byte> room(impl_->buffer.get(), impl_->bare_too ? impl_->limit : 0);
       const int before = receive_envelope(socket, impl_->address, room);
@@ -331,9 +330,8 @@ Status Socket::receive_any(Peer& from, std::span<const std::byte>& bytes, bool& 
   }
   int size = 0;
   if (sound) {
-    size = impl_->receive(may);
+    size = zmq_recv(socket, impl_->buffer.get(), impl_->limit, ZMQ_DONTWAIT);
     if (size < 0) {
-      may = true;
       if (impl_->dial) impl_->dial->tend();
       return Code::stale;
     }

@@ -19,9 +19,9 @@ using testing::HasSubstr;
 
 /// One process: its keys, its context.
 struct Party {
-  std::unique_ptr<Keyring> keyring;
-  std::optional<Context> context;
   std::string log;
+  std::unique_ptr<Keyring> keyring;
+  std::optional<Context> context;  // first to go: its doorkeeper logs
 };
 
 class SocketKeys : public testing::Test {
