@@ -177,7 +177,6 @@ struct Socket::Impl {
   // ZeroMQ fills "User-Id" with what the doorkeeper said; a peer cannot say it for himself, and who
   // was not asked about has none.
   bool may_speak(zmq_msg_t& frame) const noexcept {
-    if (allowed == nullptr) return true;
     const char* const text = zmq_msg_gets(&frame, "User-Id");
     if (text == nullptr) return false;
     std::uint32_t number = 0;
@@ -186,19 +185,19 @@ struct Socket::Impl {
     return error == std::errc{} && stop == end && allowed->may(number, lets_in);
   }
 
-  // The routing id that a router puts before each message, and whether its sender may speak; false
-  // if there is none.
-  bool receive_peer(Peer& from, bool& may) noexcept {
+  // As zmq_recv(), and whether the sender may speak. Of a message's own frame, because a routing id
+  // that a poll has fetched already has lost who it belongs to.
+  int receive(bool& may) noexcept {
+    if (allowed == nullptr) return zmq_recv(zmq.handle(), buffer.get(), limit, ZMQ_DONTWAIT);
     zmq_msg_t frame;
     zmq_msg_init(&frame);
     const int size = zmq_msg_recv(&frame, zmq.handle(), ZMQ_DONTWAIT);
-    if (size >= 0) {
-      from.size = static_cast<std::uint8_t>(std::min<std::size_t>(size, from.bytes.size()));
-      std::memcpy(from.bytes.data(), zmq_msg_data(&frame), from.size);
-      may = may_speak(frame);
-    }
+    if (size >= 0) may = may_speak(frame);
+    if (size > 0 && may)
+      std::memcpy(buffer.get(), zmq_msg_data(&frame),
+                  std::min(static_cast<std::size_t>(size), limit));
     zmq_msg_close(&frame);
-    return size >= 0;
+    return size;
   }
 };
 
@@ -315,7 +314,9 @@ Status Socket::receive_any(Peer& from, std::span<const std::byte>& bytes, bool& 
   void* const socket = impl_->zmq.handle();
   bool sound = true;
   if (impl_->kind == SocketKind::router) {
-    if (!impl_->receive_peer(from, may)) return Code::stale;
+    const int size = zmq_recv(socket, from.bytes.data(), from.bytes.size(), ZMQ_DONTWAIT);
+    if (size < 0) return Code::stale;
+    from.size = static_cast<std::uint8_t>(size);
     if (impl_->envelope) {
       const std::span<std::byte> room(impl_->buffer.get(), impl_->bare_too ? impl_->limit : 0);
       const int before = receive_envelope(socket, impl_->address, room);
@@ -330,7 +331,7 @@ Status Socket::receive_any(Peer& from, std::span<const std::byte>& bytes, bool& 
   }
   int size = 0;
   if (sound) {
-    size = zmq_recv(socket, impl_->buffer.get(), impl_->limit, ZMQ_DONTWAIT);
+    size = impl_->receive(may);
     if (size < 0) {
       if (impl_->dial) impl_->dial->tend();
       return Code::stale;

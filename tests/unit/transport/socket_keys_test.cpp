@@ -100,6 +100,20 @@ TEST_F(SocketKeys, LetAnAllowedKeyIn) {
   EXPECT_STREQ(caller.trouble(), "");
 }
 
+TEST_F(SocketKeys, KnowWhoSentWhatAPollHasFound) {
+  Party arm;
+  start(arm, "arm", "server");
+  auto server = bound();
+  auto caller = call(arm, server);
+  ASSERT_EQ(hear(server, caller, "first"), "first");
+  Poller poller;
+  poller.add(server);
+  ASSERT_TRUE(caller.send(std::as_bytes(std::span("second"))).ok());
+  poller.wait(5 * kSecond);
+  std::span<const std::byte> bytes;
+  EXPECT_TRUE(server.receive(from_, bytes).ok());
+}
+
 TEST_F(SocketKeys, LetTheirOwnProcessInAsAnything) {
   Party self;
   start(self, "server", "");
