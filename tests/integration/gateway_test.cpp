@@ -221,7 +221,7 @@ TEST_F(GatewayTest, ARobotForWhichNothingWasLearnedHolds) {
   EXPECT_EQ(answer.reason, Code::unavailable);
 }
 
-TEST_F(GatewayTest, ARobotThatWasRemovedIsHeldBySessionItself) {
+TEST_F(GatewayTest, ARobotThatWasRemovedIsHeldByTheSessionItself) {
   listener_.answer_within = 200ms;
   start_trunk();
   start_host();

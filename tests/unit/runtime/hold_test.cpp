@@ -51,7 +51,7 @@ TEST_F(HoldTest, AMovingRobotIsBrakedWithinItsLimits) {
   EXPECT_NEAR(chunk.values[14], 0, 1e-6);
 }
 
-TEST_F(HoldTest, WhoseDoesNotAskForItIsToldAsBefore) {
+TEST_F(HoldTest, WhoDoesNotAskForItIsToldAsBefore) {
   ask(0);
   EXPECT_FALSE(robot_.mailbox().out.front()->at_once);
   EXPECT_LT(robot_.due_in(), 0) << "nobody waits for it by the clock";
