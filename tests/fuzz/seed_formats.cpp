@@ -60,9 +60,47 @@ void msgpack_seeds(const Keep& keep) {
              "\xca\x3f\x80\0\0\xd9\1a\xc5\0\1b"sv));
 }
 
+// An observation of a camera of 2 x 3 pixels and two joints, as GR00T's generations write it.
+void groot_seeds(const Keep& keep) {
+  const std::vector<float> picture(18, 0.5F), joints = {0.1F, 0.2F};
+  const auto seed = [&](const char* name, formats::ArrayDialect dialect, bool nested) {
+    const auto array = [&](formats::MsgpackWriter& to, std::vector<std::uint64_t> shape,
+                           std::span<const float> values) {
+      if (nested) shape.insert(shape.begin(), 1);  // N1.5 has no batches
+      to.array(dialect, shape, values);
+    };
+    formats::MsgpackWriter to;
+    to.map(3);
+    to.text("endpoint"), to.text("get_action");
+    to.text("api_token"), to.text("1234");
+    to.text("data");
+    if (nested) {
+      to.map(2);
+      to.text("options"), to.nil();
+      to.text("observation"), to.map(3);
+      to.text("video"), to.map(1), to.text("front"), array(to, {1, 2, 3, 3}, picture);
+      to.text("state"), to.map(1), to.text("arm"), array(to, {1, 2}, joints);
+      to.text("language"), to.map(1), to.text("task"), to.list(1), to.text("fold");
+    } else {
+      to.map(3);
+      to.text("video.front"), array(to, {1, 2, 3, 3}, picture);
+      to.text("state.arm"), array(to, {1, 2}, joints);
+      to.text("annotation.human.task_description"), to.list(1), to.text("fold");
+    }
+    keep("groot", name, to.bytes());
+  };
+  seed("n15", formats::ArrayDialect::npy, false);
+  seed("n16", formats::ArrayDialect::npy, true);
+  seed("n17", formats::ArrayDialect::msgpack_numpy, true);
+  keep("groot", "ping",
+       bytes("\x81\xa8"
+             "endpoint\xa4ping"sv));
+}
+
 }  // namespace
 
 void format_seeds(const Keep& keep) {
+  groot_seeds(keep);
   npy_seeds(keep);
   msgpack_seeds(keep);
 }

@@ -270,7 +270,8 @@ TEST_F(GrootClients, AFileOfThisMachineIsAnEndpointToo) {
   EXPECT_EQ(Read(client->ask(state_request(kPose))).info("drive"), "policy");
   client.emplace(requester(endpoint));
   EXPECT_EQ(Read(client->ask(state_request(kPose))).info("drive"), "policy");
-  EXPECT_EQ(listeners_[0]->status().clients.at(0).client, "");
+  ASSERT_EQ(listeners_[0]->status().clients.size(), 1U);
+  EXPECT_EQ(listeners_[0]->status().clients[0].client, "groot localhost #1");
 }
 
 TEST_F(GrootClients, AnEndpointInUseIsNamed) {

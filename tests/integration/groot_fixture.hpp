@@ -193,25 +193,16 @@ class GrootTest : public HostTest {
     return config;
   }
 
-  // As the host's own door does it.
+  // As `cambium host` opens it.
   gateway::HostDoor door() {
     return {.controller = {.endpoint = ipc("control")},
-            .describe = [this](const std::string& robot) { return described(robot); },
+            .describe = [this](const std::string& robot) { return host_->describe(robot); },
             .log =
                 [this](const std::string& line) {
                   const std::lock_guard lock(logging_);
                   log_ += line + "\n";
                 }};
   }
-  Result<RobotInfo> described(const std::string& robot) {
-    const std::lock_guard lock(describing_);
-    auto& info = infos_[robot];
-    if (info) return *info;
-    auto asked = client(robot).wait(5s);
-    if (!asked) return asked.error();
-    return *(info = *asked);
-  }
-
   // The endpoint that it serves.
   std::string listen(config::ListenerConfig config) {
     auto gateway = gateway::Gateway::make(std::move(config), door());
@@ -236,8 +227,6 @@ class GrootTest : public HostTest {
   }
 
   zmq::context_t peers_;
-  std::mutex describing_;
-  std::map<std::string, std::optional<RobotInfo>> infos_;
   std::vector<std::unique_ptr<gateway::Listener>> listeners_;
 };
 
