@@ -1,6 +1,6 @@
 // GR00T clients that come, go, wait, send nonsense and lose their host's other parts.
 #include <atomic>
-#include <cmath>
+#include <cstdlib>
 #include <limits>
 
 #include "tests/integration/groot_fixture.hpp"
@@ -272,6 +272,27 @@ TEST_F(GrootClients, AFileOfThisMachineIsAnEndpointToo) {
   EXPECT_EQ(Read(client->ask(state_request(kPose))).info("drive"), "policy");
   ASSERT_EQ(listeners_[0]->status().clients.size(), 1U);
   EXPECT_EQ(listeners_[0]->status().clients[0].client, "groot localhost #1");
+}
+
+// The same encodings by other hands: numpy's, msgpack's and pyzmq's own.
+TEST_F(GrootClients, PythonsClientsOfAllGenerationsAreServed) {
+  const std::string python = CAMBIUM_PEER_PYTHON;
+  if (python.ends_with("NOTFOUND"))
+    GTEST_SKIP() << "no python3 with zmq, msgpack and numpy was there when this was configured";
+  add_robot("so100", "toy_so100", 6, 16);
+  start();
+  auto config = so100();
+  std::ofstream(folder_ / "token") << "tok-public-42\n";
+  std::filesystem::permissions(folder_ / "token", std::filesystem::perms::owner_read);
+  config.token_file = folder_ / "token";
+  const std::string peer = python +
+                           " " CAMBIUM_PEER
+                           " --camera front=32x48 --camera wrist=32x48 --token tok-public-42"
+                           " --endpoint ";
+  EXPECT_EQ(std::system((peer + listen(config)).c_str()), 0);
+  config.modality_text = true;
+  listeners_.clear();
+  EXPECT_EQ(std::system((peer + listen(config)).c_str()), 0);
 }
 
 TEST_F(GrootClients, AnEndpointInUseIsNamed) {
