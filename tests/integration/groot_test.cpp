@@ -230,6 +230,20 @@ TEST_F(GrootCaptures, ARefusalNamesWhatIsWrongAndTheNearestName) {
   EXPECT_EQ(status.clients[0].refused, 1U);
 }
 
+// 180 degrees are pi, and the gripper's hundredths are those of its range, in and out.
+TEST_F(GrootCaptures, TheListenerOfTheDocumentsIsServedInItsUnits) {
+  auto config = config::load_config(std::filesystem::path(TEST_DATA) / "groot_listener.toml");
+  ASSERT_TRUE(config) << config.error().message;
+  ASSERT_EQ(config->listeners.size(), 1U);
+  config->listeners[0].endpoint = "tcp://127.0.0.1:0";
+  config->listeners[0].answer_within = std::chrono::seconds(5);
+  const Read reply = ask(listen(config->listeners[0]), "n16_get_action_so100");
+  EXPECT_EQ(reply.info("drive"), "policy") << reply.error() << reply.info("why");
+  ASSERT_EQ(reply.numbers("single_arm").size(), 16U * 5);
+  EXPECT_NEAR(reply.numbers("single_arm").back(), velocity_of(4) * 180 / 3.14159265, 1e-4);
+  EXPECT_NEAR(reply.numbers("gripper").back(), velocity_of(5) / 2000 * 100, 1e-5);
+}
+
 TEST_F(GrootCaptures, NothingOfAClientWithAWrongTokenIsLookedAt) {
   for (const char* endpoint :
        {"get_action", "get_modality_config", "reset", "ping", "kill", "nil"}) {
