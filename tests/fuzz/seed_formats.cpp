@@ -23,7 +23,7 @@ void npy_seeds(const Keep& keep) {
       bytes("\x93NUMPY\1\0\x38\0{'shape': (2, 1), 'fortran_order': True, 'descr': '>u2'}\nabcd"sv));
   keep(
       "npy", "version_2",
-      bytes("\x93NUMPY\2\0\x38\0\0\0{\"descr\":\"|S2\",\"fortran_order\":False,\"shape\":(2L,)}    "
+      bytes("\x93NUMPY\2\0\x37\0\0\0{\"descr\":\"|S2\",\"fortran_order\":False,\"shape\":(2L,)}    "
             "abcd"sv));
   keep(
       "npy", "text",
@@ -97,12 +97,25 @@ void groot_seeds(const Keep& keep) {
              "endpoint\xa4ping"sv));
 }
 
+void json_seeds(const Keep& keep) {
+  int count = 0;
+  for (
+      const auto text :
+      {R"({"id": 7, "robot": "left", "token": "t", "task": "fold", "episode_start": true,
+             "observation": {"state": [1, -2.5, 3e2], "grip": 1, "cam": {"left": [[[1,2],[3,4]]]}}})"sv,
+       R"({"observation":{"cam":{"shape":[2,1],"dtype":"uint8","base64":"AAE="}},"id":"x"})"sv,
+       R"({"observation":{"a":{"b":{"c":[[],[]]}},"d":{"dtype":"float32","base64":"","shape":[0]}}})"sv,
+       "{\"ping\":true}\r\n\n{\"describe\":true,\"robot\":\"right\"}\n"sv})
+    keep("json", "message_" + std::to_string(++count), bytes(text));
+}
+
 }  // namespace
 
 void format_seeds(const Keep& keep) {
   groot_seeds(keep);
   npy_seeds(keep);
   msgpack_seeds(keep);
+  json_seeds(keep);
 }
 
 }  // namespace cambium::fuzz

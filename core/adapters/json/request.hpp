@@ -1,5 +1,5 @@
 // core/adapters/json/request.hpp: one message of a JSON client, read and checked
-// (docs/json-schema/observation.schema.json).
+// (docs/json-schema/request.schema.json).
 #pragma once
 
 #include <cstddef>

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "tests/support/json_schema.hpp"
+
 namespace cambium::adapters {
 namespace {
 
@@ -159,6 +161,30 @@ TEST(JsonRequest, RefusesTextThatIsNotUtf8AndShowsNoneOfIt) {
   EXPECT_THAT(why(R"({"token":"secret)").message, testing::Not(HasSubstr("secret")));
   EXPECT_THAT(why(R"({"token":"secret" secret})").message, testing::Not(HasSubstr("secret")));
   EXPECT_THAT(why(R"({"task":"\ud800"})").message, HasSubstr("not JSON"));
+}
+
+// What the schema allows is read, and what it forbids is refused.
+TEST(JsonRequest, IsWhatTheSchemaSays) {
+  const test::JsonSchema schema(CAMBIUM_SOURCE_DIR "/docs/json-schema/request.schema.json");
+  for (const char* text :
+       {R"({"ping":true})", R"({"describe":true,"robot":"left","id":"x","token":"t"})",
+        R"({"observation":{}})",
+        R"({"observation":{"a":1,"b":[1,2],"c":{"d":[[1],[2]]}},"id":1.5})",
+        R"({"observation":{"a":{"shape":[1],"dtype":"bool","base64":"AQ=="}},"task":"t"})"}) {
+    EXPECT_EQ(why(text).message, "") << text;
+    EXPECT_EQ(schema.misfit(nlohmann::json::parse(text)), "");
+  }
+  for (const char* text :
+       {"{}", R"({"ping":false})", R"({"ping":true,"task":7})", R"({"observation":[]})",
+        R"({"observation":{"a":null}})", R"({"observation":{"a":"b"}})",
+        R"({"observation":{"a":true}})", R"({"observation":{"a":[[1],"b"]}})",
+        R"({"observation":{},"robot":"a b"})", R"({"observation":{},"id":null})",
+        R"({"observation":{},"more":1})",
+        R"({"observation":{"a":{"shape":[1],"dtype":"text","base64":"AQ=="}}})",
+        R"({"observation":{"a":{"shape":[-1],"dtype":"bool","base64":"AQ=="}}})"}) {
+    EXPECT_NE(why(text).message, "") << text;
+    EXPECT_NE(schema.misfit(nlohmann::json::parse(text)), "") << text;
+  }
 }
 
 }  // namespace
