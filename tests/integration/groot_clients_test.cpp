@@ -202,13 +202,13 @@ TEST_F(GrootClients, TwoLiveClientsNeverDriveOneRobot) {
   config.answer_within = 300ms;
   const auto endpoint = listen(config);
   auto first = requester(endpoint), second = requester(endpoint);
-  ASSERT_EQ(Read(first.ask(state_request(kPose))).info("drive"), "policy");
+  ASSERT_FALSE(Read(first.ask(state_request(kPose))).numbers("x").empty());
   for (int i = 0; i < 3; ++i) {
     const auto refusal = Read(second.ask(state_request(kPose))).error();
     EXPECT_NE(refusal.find("'four' by groot 127.0.0.1 #1"), std::string::npos) << refusal;
     EXPECT_NE(refusal.find("silent for 60000 ms"), std::string::npos) << refusal;
     // Whom it was looked for, nothing has disturbed.
-    ASSERT_EQ(Read(first.ask(state_request(kPose))).info("drive"), "policy");
+    ASSERT_FALSE(Read(first.ask(state_request(kPose))).numbers("x").empty());
   }
   EXPECT_EQ(Read(second.ask(test::request_for("ping"))).error(), "");
 }
