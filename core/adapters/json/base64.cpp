@@ -37,24 +37,20 @@ bool read_base64(std::string_view text, std::vector<std::byte>& to) {
   if (text.size() % 4 != 0) return false;
   if (text.empty()) return true;
   const std::size_t padding = text.ends_with("==") ? 2 : text.ends_with('=') ? 1 : 0;
-  to.resize(text.size() / 4 * 3);
+  to = std::vector<std::byte>(text.size() / 4 * 3 - padding);
   std::byte* out = to.data();
-  const auto put = [&out](std::uint32_t bits) {
-    for (const int shift : {16, 8, 0}) *out++ = static_cast<std::byte>(bits >> shift & 0xff);
-  };
   std::uint32_t wrong = 0;
   const char* last = text.data() + text.size() - 4;
   for (const char* at = text.data(); at != last; at += 4) {
     const std::uint32_t bits = group_at(at);
     wrong |= bits;
-    put(bits);
+    for (const int shift : {16, 8, 0}) *out++ = static_cast<std::byte>(bits >> shift & 0xff);
   }
-  std::array<char, 4> group{};
-  std::copy_n(last, 4, group.begin());
-  std::fill_n(group.end() - static_cast<std::ptrdiff_t>(padding), padding, 'A');
+  std::array<char, 4> group = {'A', 'A', 'A', 'A'};
+  std::copy_n(last, 4 - padding, group.begin());
   const std::uint32_t bits = group_at(group.data());
-  put(bits);
-  to.resize(to.size() - padding);
+  for (int shift = 16; out != to.data() + to.size(); shift -= 8)
+    *out++ = static_cast<std::byte>(bits >> shift & 0xff);
   // What the padding cuts off is zero.
   return ((wrong | bits) & kNone) == 0 && (bits & ((1U << 8 * padding) - 1)) == 0;
 }
