@@ -66,7 +66,7 @@ std::string ArrayView::text() const {
 }
 
 Result<void> read_descr(std::string_view descr, ArrayView& to) {
-  if (descr.size() < 3) return refused(descr, "no such type");
+  if (descr.size() < 2) return refused(descr, "no such type");
   const char order = descr[0], letter = descr[1];
   if (order != '<' && order != '>' && order != '|' && order != '=')
     return refused(descr, "it does not begin with a byte order");

@@ -64,13 +64,17 @@ class Builder : public msgpack::null_visitor {
 
  private:
   bool fail(const std::string& why) {
-    for (const Value& value : open_) {
+    constexpr std::size_t kKeys = 4;  // deeper ones make no sentence
+    std::size_t keys = 0;
+    // A map that is at a key has no name for it yet.
+    const auto named = std::span(open_).first(open_.size() - (key_ && !open_.empty() ? 1 : 0));
+    for (const Value& value : named) {
       const Map* map = value.as<Map>();
-      if (!map || map->empty()) continue;
+      if (!map || map->empty() || keys == kKeys) continue;
       if (const auto* key = map->back().first.as<std::string_view>())
-        why_ += (why_.empty() ? "in " : " ") + shown(*key);
+        why_ += (keys++ ? " " : "in ") + shown(*key);
     }
-    why_ += (why_.empty() ? "" : ": ") + why;
+    why_ += (keys ? ": " : "") + why;
     return false;
   }
   bool counted() {

@@ -1,9 +1,12 @@
 #include "core/transport/socket.hpp"
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
 #include <optional>
+#include <string_view>
 #include <zmq.hpp>
 
 #include "core/base/file_lock.hpp"
@@ -76,6 +79,8 @@ struct Socket::Impl {
   zmq::socket_t zmq;
   SocketKind kind;
   std::size_t limit;
+  bool envelope, bare_too;
+  std::array<char, 64> address{};  // of the last message's sender
   std::string endpoint;
   EndpointLock lock;
   std::unique_ptr<std::byte[]> buffer;  // operator new aligns it for any scalar of a FlatBuffer
@@ -85,15 +90,24 @@ struct Socket::Impl {
                                                        : zmq::socket_type::dealer),
         kind(socket_kind),
         limit(options.max_message_bytes),
+        envelope(options.envelope),
+        bare_too(options.bare_too),
         buffer(std::make_unique_for_overwrite<std::byte[]>(options.max_message_bytes)) {
     zmq.set(zmq::sockopt::linger, 0);
     zmq.set(zmq::sockopt::sndhwm, options.queue_messages);
     zmq.set(zmq::sockopt::rcvhwm, options.queue_messages);
-    zmq.set(zmq::sockopt::maxmsgsize, static_cast<std::int64_t>(options.max_message_bytes));
+    zmq.set(zmq::sockopt::maxmsgsize,
+            static_cast<std::int64_t>(std::max(options.max_message_bytes, options.told_bytes)));
     zmq.set(zmq::sockopt::reconnect_ivl, 10);
     zmq.set(zmq::sockopt::reconnect_ivl_max, 20);  // a robot may be holding until it is back
     if (kind == SocketKind::router) {
       zmq.set(zmq::sockopt::router_mandatory, true);  // a vanished peer is an answer, not silence
+      if (envelope) {  // a machine that lost its power says no word: five seconds and three tries
+        zmq.set(zmq::sockopt::tcp_keepalive, 1);
+        zmq.set(zmq::sockopt::tcp_keepalive_idle, 5);
+        zmq.set(zmq::sockopt::tcp_keepalive_intvl, 1);
+        zmq.set(zmq::sockopt::tcp_keepalive_cnt, 3);
+      }
     } else {
       zmq.set(zmq::sockopt::immediate,
               true);  // nothing is queued for a host that is not there: it would be stale
@@ -143,25 +157,63 @@ const std::string& Socket::endpoint() const noexcept {
   return impl_->endpoint;
 }
 
+namespace {
+
+bool more_frames(void* socket) noexcept {
+  int more = 0;
+  std::size_t size = sizeof more;
+  zmq_getsockopt(socket, ZMQ_RCVMORE, &more, &size);
+  return more != 0;
+}
+
+// Takes the frame before a message and keeps its sender's address; how long it is, or negative.
+// One that is not empty is kept in `bytes`, as far as there is room.
+int receive_envelope(void* socket, std::span<char> address, std::span<std::byte> bytes) noexcept {
+  zmq_msg_t frame;
+  zmq_msg_init(&frame);
+  const int size = zmq_msg_recv(&frame, socket, ZMQ_DONTWAIT);
+  const char* const text = zmq_msg_gets(&frame, "Peer-Address");
+  address[std::string_view(text ? text : "").copy(address.data(), address.size() - 1)] = '\0';
+  if (size > 0)
+    std::memcpy(bytes.data(), zmq_msg_data(&frame),
+                std::min(static_cast<std::size_t>(size), bytes.size()));
+  zmq_msg_close(&frame);
+  return size;
+}
+
+}  // namespace
+
 Status Socket::receive(Peer& from, std::span<const std::byte>& bytes) noexcept {
   void* const socket = impl_->zmq.handle();
+  bool sound = true;
   if (impl_->kind == SocketKind::router) {
     const int size = zmq_recv(socket, from.bytes.data(), from.bytes.size(), ZMQ_DONTWAIT);
     if (size < 0) return Code::stale;
     from.size = static_cast<std::uint8_t>(size);
+    if (impl_->envelope) {
+      const std::span<std::byte> room(impl_->buffer.get(), impl_->bare_too ? impl_->limit : 0);
+      const int before = receive_envelope(socket, impl_->address, room);
+      const bool more = more_frames(socket);
+      if ((from.bare = impl_->bare_too && before > 0 && !more)) {
+        if (static_cast<std::size_t>(before) > impl_->limit) return Code::limit;
+        bytes = room.first(static_cast<std::size_t>(before));
+        return {};
+      }
+      sound = before == 0 && more;
+    }
   }
-  const int size = zmq_recv(socket, impl_->buffer.get(), impl_->limit, ZMQ_DONTWAIT);
-  if (size < 0) return Code::stale;
-  int more = 0;
-  std::size_t more_size = sizeof more;
-  zmq_getsockopt(socket, ZMQ_RCVMORE, &more, &more_size);
-  const bool single = more == 0;
-  while (more != 0) {  // drain what we do not understand
+  int size = 0;
+  if (sound) {
+    size = zmq_recv(socket, impl_->buffer.get(), impl_->limit, ZMQ_DONTWAIT);
+    if (size < 0) return Code::stale;
+    sound = !more_frames(socket);
+  }
+  while (more_frames(socket)) {  // drain what we do not understand
     std::byte sink{};
     zmq_recv(socket, &sink, 1, ZMQ_DONTWAIT);
-    zmq_getsockopt(socket, ZMQ_RCVMORE, &more, &more_size);
   }
-  if (!single || static_cast<std::size_t>(size) > impl_->limit) return Code::bad_data;
+  if (!sound) return Code::bad_data;
+  if (static_cast<std::size_t>(size) > impl_->limit) return Code::limit;
   bytes = {impl_->buffer.get(), static_cast<std::size_t>(size)};
   return {};
 }
@@ -184,6 +236,8 @@ Status Socket::send(const Peer& to, std::span<const std::byte> bytes) noexcept {
     (void)writable();
     if (!address()) return status_of_errno();
   }
+  if (impl_->envelope && !to.bare && zmq_send(socket, nullptr, 0, ZMQ_SNDMORE | ZMQ_DONTWAIT) < 0)
+    return status_of_errno();
   if (zmq_send(socket, bytes.data(), bytes.size(), ZMQ_DONTWAIT) < 0) return status_of_errno();
   return {};
 }
@@ -193,6 +247,26 @@ Status Socket::send(std::span<const std::byte> bytes) noexcept {
     return errno == EAGAIN ? Status(Code::unavailable) : status_of_errno();
   }
   return {};
+}
+
+// Four bytes before the empty frame are where REQ sockets that count their requests
+// (ZMQ_REQ_CORRELATE) put the number. All of them let it through, and then throw away what does
+// not begin as the answer that they wait for: a message that can be sent, and that nobody sees.
+bool Socket::reaches(const Peer& peer) noexcept {
+  void* const socket = impl_->zmq.handle();
+  if (zmq_send(socket, peer.bytes.data(), peer.size, ZMQ_SNDMORE | ZMQ_DONTWAIT) < 0)
+    return errno == EAGAIN;  // there, but it does not read
+  constexpr std::array<std::byte, 4> kNoRequest{};
+  zmq_send(socket, kNoRequest.data(), kNoRequest.size(), ZMQ_SNDMORE | ZMQ_DONTWAIT);
+  zmq_send(socket, nullptr, 0, ZMQ_SNDMORE | ZMQ_DONTWAIT);
+  zmq_send(socket, nullptr, 0, ZMQ_DONTWAIT);
+  return true;
+}
+
+std::string_view Socket::address() const noexcept {
+  constexpr std::string_view kHere = "localhost";  // of ipc, with ids of user, group and process
+  const std::string_view address = impl_->address.data();
+  return address.starts_with(kHere) ? kHere : address;
 }
 
 bool Socket::writable() const noexcept {

@@ -8,6 +8,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "cambium/result.hpp"
@@ -34,6 +35,7 @@ class Context {
 /// bytes.
 struct Peer {
   std::uint8_t size = 0;
+  bool bare = false;  ///< sends and expects no envelope, see SocketOptions::bare_too
   std::array<std::byte, 255> bytes;
 
   bool operator==(const Peer& other) const noexcept;
@@ -45,6 +47,14 @@ enum class SocketKind : std::uint8_t { router, dealer };
 struct SocketOptions {
   std::size_t max_message_bytes = 1 << 20;  ///< a larger one ends its connection before it is read
   int queue_messages = 64;                  ///< bound of ZeroMQ's own queues, each way
+  /// Every message has an empty frame before it, as ZeroMQ's REQ sockets send and expect it.
+  bool envelope = false;
+  /// Beside these, single frames are messages too: those of DEALER sockets. Each peer is answered
+  /// as it sends.
+  bool bare_too = false;
+  /// Up to here a message that is larger than max_message_bytes is thrown away and told (`limit`),
+  /// so that its sender can be answered. 0: none is.
+  std::size_t told_bytes = 0;
 };
 
 /// A socket of one thread: made, used and destroyed there.
@@ -62,13 +72,20 @@ class Socket {
   ~Socket();  ///< never waits for unsent messages; removes the ipc file it bound
 
   /// Takes one message if there is one: ok; stale if there is none; bad_data for one that is not a
-  /// single frame or is larger than the limit. The bytes are borrowed until the next call and are
-  /// aligned for FlatBuffers. `from` is filled for routers. [rt]
+  /// single frame; limit for one that is too large. The bytes are borrowed until the next call and
+  /// are aligned for FlatBuffers. `from` is filled for routers. [rt]
   Status receive(Peer& from, std::span<const std::byte>& bytes) noexcept;
   /// Sends one frame. busy if the queue is full; unavailable if the peer is gone or (dealer) nobody
   /// is connected. [rt]
   Status send(const Peer& to, std::span<const std::byte> bytes) noexcept;
   Status send(std::span<const std::byte> bytes) noexcept;
+
+  /// For an enveloped router: whether this peer's connection still stands. Asks by a message that a
+  /// REQ socket skips unseen, whether it waits for an answer or not. [rt]
+  bool reaches(const Peer& peer) noexcept;
+  /// For an enveloped router: the address that the last message came from, without its port;
+  /// empty where ZeroMQ does not know. Borrowed until the next receive(). [rt]
+  std::string_view address() const noexcept;
 
   /// For a dealer: somebody is connected and the queue to him has room. [rt]
   bool writable() const noexcept;

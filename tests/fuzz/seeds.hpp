@@ -15,6 +15,9 @@ using Keep = std::function<void(const std::string& target, const std::string& na
 /// One or more of each message that goes over a socket.
 void message_seeds(const Keep& keep);
 
+/// What clients of other protocols send.
+void format_seeds(const Keep& keep);
+
 /// What a user has on disk: models, a plugin, configurations, a robot description; cut to a size
 /// that is quickly spoilt and read. `work` is for files in between.
 void file_seeds(const Keep& keep, const std::filesystem::path& work);
