@@ -201,6 +201,22 @@ TEST_F(LerobotTest, ACameraThatTheClientRenamesFeedsTheSensorOfThatName) {
   EXPECT_TRUE(policy_answers(robot, 0, kGoal, actions)) << log();
 }
 
+TEST_F(LerobotTest, TheDocumentedListenerServesAnSo100) {
+  auto config = config::load_config(std::filesystem::path(TEST_DATA) / "lerobot_listener.toml");
+  ASSERT_TRUE(config) << config.error().message;
+  listener_config_ = config->listeners.at(0);
+  listener_config_.endpoint = "tcp://127.0.0.1:0";
+  start_all();
+  auto setup = so100();
+  setup.type = "smolvla";
+  setup.path = "../outputs/last";
+  setup.cameras[0].second = {480, 640};  // it is scaled
+  auto robot = driving(setup);
+  EXPECT_EQ(listener_->status().clients.at(0).robot, "right");
+  RobotScript::Actions actions;
+  EXPECT_TRUE(policy_answers(robot, 0, kGoal, actions)) << log();
+}
+
 TEST_F(LerobotTest, AMessageInPiecesIsOneObservation) {
   start_all();
   auto robot = driving();
