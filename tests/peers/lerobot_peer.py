@@ -150,14 +150,15 @@ def import_client():
 
 
 class Sentences(logging.Handler):
-    """What the client logs as an error."""
+    """What the client logs as an error, but for what it says of its own end."""
 
     def __init__(self):
         super().__init__(logging.ERROR)
         self.said = []
 
     def emit(self, record):
-        self.said.append(record.getMessage())
+        if "Channel closed!" not in record.getMessage():
+            self.said.append(record.getMessage())
 
 
 class Numbers:
