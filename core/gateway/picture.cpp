@@ -16,7 +16,7 @@ bool is_float(Element element) {
   return element == Element::f16 || element == Element::f32 || element == Element::f64;
 }
 
-// The three loops that all pictures go through; simple enough to become vector instructions.
+// The loops that all pictures go through; simple enough to become vector instructions.
 template <class T>
 void line(const T* from, float* to, std::ptrdiff_t count, float factor, float black) {
   for (std::ptrdiff_t i = 0; i < count; ++i) to[i] = static_cast<float>(from[i]) * factor + black;
@@ -33,6 +33,18 @@ void split_line(const float* from, float* const to[3], std::ptrdiff_t pixels) {
     red[i] = from[3 * i];
     green[i] = from[3 * i + 1];
     blue[i] = from[3 * i + 2];
+  }
+}
+
+void weave_line(const float* from, std::ptrdiff_t plane, float* to, std::ptrdiff_t pixels) {
+  const float* __restrict red = from;
+  const float* __restrict green = from + plane;
+  const float* __restrict blue = from + 2 * plane;
+  float* __restrict woven = to;
+  for (std::ptrdiff_t i = 0; i < pixels; ++i) {
+    woven[3 * i] = red[i];
+    woven[3 * i + 1] = green[i];
+    woven[3 * i + 2] = blue[i];
   }
 }
 
@@ -175,6 +187,14 @@ void PictureReader::copy(const T* from, const Pixels& in, float factor, float* o
                                 out + 2 * out_.colour + y * out_.row};
       split_line(line_.data(), planes, columns);
     }
+  } else if (in.column == 1 && colours == 3) {
+    line_.resize(static_cast<std::size_t>(columns) * 3);
+    for (std::uint32_t y = 0; y < in.rows; ++y) {
+      for (std::ptrdiff_t c = 0; c < 3; ++c)
+        line(from + c * in.colour + y * in.row, line_.data() + c * columns, columns, factor,
+             black_);
+      weave_line(line_.data(), columns, out + y * out_.row, columns);
+    }
   } else {
     for (std::uint32_t y = 0; y < in.rows; ++y)
       for (std::ptrdiff_t x = 0; x < columns; ++x)
@@ -214,13 +234,12 @@ void PictureReader::scale(const T* from, const Pixels& in, const Box& box, float
     float* const to = out + (box.top + y) * out_.row + box.left * out_.column;
     for (std::uint32_t x = 0; x < box.columns; ++x) {
       const auto columns = over_columns_->taps(x);
-      for (std::ptrdiff_t c = 0; c < colours; ++c) {
-        float sum = 0;
-        for (std::uint32_t i = 0; i < columns.count; ++i)
-          sum += columns.weights[i] *
-                 line_[static_cast<std::size_t>((columns.first + i) * colours + c)];
-        to[x * out_.column + c * out_.colour] = sum * factor + black_;
-      }
+      const float* pixel = line_.data() + columns.first * colours;
+      float sum[3] = {};
+      for (std::uint32_t i = 0; i < columns.count; ++i, pixel += colours)
+        for (std::ptrdiff_t c = 0; c < colours; ++c) sum[c] += columns.weights[i] * pixel[c];
+      for (std::ptrdiff_t c = 0; c < colours; ++c)
+        to[x * out_.column + c * out_.colour] = sum[c] * factor + black_;
     }
   }
 }

@@ -10,6 +10,9 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   for (const auto& robot : config->robots)
     fuzz::promise(!robot.name.empty() && robot.plugin.is_absolute(),
                   "a robot has a name and a plugin");
+  for (const auto& listener : config->listeners)
+    fuzz::promise(!listener.endpoint.empty() && !listener.robots.empty() && listener.line != 0,
+                  "a listener has an endpoint, robots and a line");
   fuzz::promise(!config->host.control.empty() && !config->host.admin.empty(),
                 "every endpoint is known");
   return 0;

@@ -101,7 +101,10 @@ void file_seeds(const Keep& keep, const fs::path& work) {
   keep_file("config", "all_keys", source / "examples/config/all_keys.toml");
   for (const char* text :
        {"", "[[robot]]\nname = 'left'\nplugin = 'libarm.so'\n",
-        "[trunk]\nendpoint = 'tcp://[::1]:5555'\n[host]\ncontrol = 'ipc://a/b'\n"})
+        "[trunk]\nendpoint = 'tcp://[::1]:5555'\n[host]\ncontrol = 'ipc://a/b'\n",
+        "[[robot]]\nname='a'\nplugin='p'\n[[listener]]\nprotocol='json'\nendpoint='tcp://*:0'\n"
+        "token_file='t'\n[[listener.sensor]]\nsensor='goal'\nkeys=['x','y']\ntake=[1,0]\n"
+        "[[listener.action]]\nkey='v'\nunits=['degrees']\njoints=['j']\n"})
     keep("config", "short_" + std::to_string(std::string_view(text).size()),
          std::as_bytes(std::span(std::string_view(text))));
   keep_file("urdf", "sample_arm", source / "tests/data/sample_arm.urdf");

@@ -182,7 +182,8 @@ INSTANTIATE_TEST_SUITE_P(
                 "4:1: key 'hed' in [[robot]]: unknown (did you mean 'head'?)"},
         Mistake{"misspelt_table", "[hots]\n", "1:2: key 'hots': unknown (did you mean 'host'?)"},
         Mistake{"key_near_nothing", "[robots_and_more_of_them]\n",
-                "1:2: key 'robots_and_more_of_them': unknown (valid: 'host', 'robot', 'trunk')"},
+                "1:2: key 'robots_and_more_of_them': unknown (valid: 'host', 'listener', "
+                "'robot', 'trunk')"},
         Mistake{"misspelt_key_of_the_gate",
                 "[[robot]]\nname='a'\nplugin='p'\n[robot.gate]\n  polici = 'clamp'\n",
                 "5:3: key 'polici' in [robot.gate]: unknown (did you mean 'policy'?)"},
