@@ -27,6 +27,7 @@ int main(int argc, char** argv) {
     const test::TemporaryFolder work;
     fuzz::message_seeds(keep);
     fuzz::format_seeds(keep);
+    fuzz::pickle_seeds(keep);
     fuzz::file_seeds(keep, work.path());
     fuzz::policy_seeds(keep, work.path());
   } catch (const std::exception& error) {

@@ -17,6 +17,7 @@ void message_seeds(const Keep& keep);
 
 /// What clients of other protocols send.
 void format_seeds(const Keep& keep);
+void pickle_seeds(const Keep& keep);
 
 /// What a user has on disk: models, a plugin, configurations, a robot description; cut to a size
 /// that is quickly spoilt and read. `work` is for files in between.

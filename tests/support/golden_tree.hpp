@@ -151,7 +151,9 @@ class GoldenTree {
     if (tree["shape"].size() != array.rank) return at + ": is " + array.text();
     for (std::uint32_t i = 0; i < array.rank; ++i)
       if (tree["shape"][i] != array.shape[i]) return at + ": is " + array.text();
-    if (tree.value("fortran_order", false) != array.column_major) return at + ": in another order";
+    const bool fortran =
+        tree.value("fortran_order", false) || tree.value("pickle_order", "C") == "F";
+    if (fortran != array.column_major) return at + ": in another order";
     const auto ordered = row_major(array);
     if (sum(ordered) != tree["sha256"]) return at + ": has other bytes";
     if (tree.contains("wire_sha256") && sum(array.data) != tree["wire_sha256"])
