@@ -6,12 +6,14 @@
 #include <vector>
 
 #include "bench/folder.hpp"
+#include "bench/free_port.hpp"
 #include "bench/pace.hpp"
 #include "bench/process.hpp"
 #include "bench/quantile.hpp"
 #include "bench/raw_ping_pong.hpp"
 #include "cambium/client.hpp"
 #include "core/base/clock.hpp"
+#include "core/base/key_file.hpp"
 #include "core/nn/bundle.hpp"
 #include "core/runtime/admin_desk.hpp"
 
@@ -58,31 +60,40 @@ Result<LoopbackReport> run_loopback(const LoopbackOptions& options,
   if (!bundle) return bundle.error();
   const Sizes sizes = sizes_of(bundle->spec());
   const Folder folder;
+  const bool tcp = options.tcp || options.keys;
+  const auto place = [&](const char* name) { return tcp ? free_tcp_endpoint() : folder.ipc(name); };
+  const std::string raw1 = place("raw1"), raw2_endpoint = place("raw2"), raw3 = place("raw3"),
+                    trunk_endpoint = place("trunk"), control = place("control");
+  std::string security;
+  if (options.keys) {
+    const auto made = base::write_new_keys(folder.path, "bench");
+    if (!made) return made.error();
+    security = "[security]\nkey = \"bench.key\"\n";
+  }
   // Echo processes first: they are forks, and must not inherit half a ZeroMQ.
-  auto one_hop =
-      EchoProcess::start({.endpoint = folder.ipc("raw1"), .reply = sizes.tick.reply, .next = {}});
-  auto far =
-      EchoProcess::start({.endpoint = folder.ipc("raw3"), .reply = sizes.features, .next = {}});
-  auto near = EchoProcess::start({.endpoint = folder.ipc("raw2"),
+  auto one_hop = EchoProcess::start({.endpoint = raw1, .reply = sizes.tick.reply, .next = {}});
+  auto far = EchoProcess::start({.endpoint = raw3, .reply = sizes.features, .next = {}});
+  auto near = EchoProcess::start({.endpoint = raw2_endpoint,
                                   .reply = sizes.lockstep.reply,
-                                  .next = folder.ipc("raw3"),
+                                  .next = raw3,
                                   .next_request = sizes.tokens});
   if (!one_hop || !far || !near) return Error{Code::failed, "cannot start the echo processes"};
 
   const fs::path config = folder.path / "cambium.toml";
-  std::ofstream(config) << "[trunk]\nendpoint = \"" << folder.ipc("trunk") << "\"\nstock = \""
-                        << options.stock.string() << "\"\n[host]\ncontrol = \""
-                        << folder.ipc("control") << "\"\nadmin = \"" << folder.ipc("admin")
-                        << "\"\nrun_dir = \"" << folder.path.string()
-                        << "\"\n[[robot]]\nname = \"bench\"\nplugin = \"" << options.plugin.string()
-                        << "\"\nbundle = \"" << options.bundle.string() << "\"\n";
+  std::ofstream(config) << security << "[trunk]\nendpoint = \"" << trunk_endpoint
+                        << "\"\nstock = \"" << options.stock.string() << "\"\n[host]\ncontrol = \""
+                        << control << "\"\nadmin = \"" << folder.ipc("admin") << "\"\nrun_dir = \""
+                        << folder.path.string() << "\"\n[[robot]]\nname = \"bench\"\nplugin = \""
+                        << options.plugin.string() << "\"\nbundle = \"" << options.bundle.string()
+                        << "\"\n";
   const fs::path log = folder.path / "log";
   const Process trunk(options.program, {"trunk", "--config", config}, log),
       host(options.program, {"host", "--config", config}, log);
 
-  RawClient raw(folder.ipc("raw1"), sizes.tick.request),
-      raw2(folder.ipc("raw2"), sizes.lockstep.request);
-  auto client = Client::open({.endpoint = folder.ipc("control"), .robot = "bench"});
+  RawClient raw(raw1, sizes.tick.request), raw2(raw2_endpoint, sizes.lockstep.request);
+  auto client = Client::open({.endpoint = control,
+                              .robot = "bench",
+                              .key_file = options.keys ? folder.path / "bench.key" : ""});
   if (!client) return client.error();
   const auto info = client->wait(std::chrono::seconds(10));
   if (!info)

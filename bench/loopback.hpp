@@ -17,6 +17,8 @@ struct LoopbackOptions {
   int rounds = 20;       ///< each round measures all four, so that noise hits all alike
   int exchanges = 200;   ///< of each kind in a round
   double period_ms = 2;  ///< paced as a controller is; 0: back to back
+  bool tcp = false;      ///< everything over loopback instead of files
+  bool keys = false;     ///< and encrypted, but for raw ping-pong
 };
 
 /// Medians over all exchanges; ratios of the quantiles named.

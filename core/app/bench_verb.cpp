@@ -14,6 +14,7 @@
 #include "bench/swap.hpp"
 #include "bench/swap_report.hpp"
 #include "core/app/bench_trunk_verbs.hpp"
+#include "core/app/beside.hpp"
 #include "core/app/exit_code.hpp"
 #include "core/app/stop_signal.hpp"
 #include "core/app/verb.hpp"
@@ -32,27 +33,6 @@ template <class Bench>
 struct RigBench {
   Bench bench;
   bool json = false;
-};
-
-fs::path first_that_exists(const std::vector<fs::path>& candidates) {
-  for (const auto& path : candidates) {
-    if (fs::exists(path)) return path.lexically_normal();
-  }
-  return candidates.front();
-}
-
-// Beside the program, as installed and as built.
-struct Beside {
-  fs::path program = fs::read_symlink("/proc/self/exe");
-  fs::path prefix = program.parent_path().parent_path();
-
-  fs::path model(const char* name) const {
-    return first_that_exists(
-        {prefix / "share/cambium/models" / name, prefix / "../../models" / name});
-  }
-  fs::path plugin(const char* name) const {
-    return first_that_exists({prefix / "lib/cambium/plugins" / name, prefix / "lib" / name});
-  }
 };
 
 void find_files(bench::LoopbackOptions& options) {
@@ -244,9 +224,12 @@ void add_bench(CLI::App& program, int& exit_code) {
       ->add_option("--period", l.period_ms, "Milliseconds between two exchanges; 0: back to back")
       ->capture_default_str()
       ->check(CLI::Range(0.0, 100.0));
+  loopback->add_flag("--tcp", l.tcp, "Over loopback tcp instead of ipc");
+  loopback->add_flag("--keys", l.keys, "Over loopback tcp with keys; raw ping-pong without");
   loopback->add_flag("--json", options->json, "Print one JSON object");
   loopback->footer("Example:\n  cambium bench loopback --json");
   loopback->callback([options, &exit_code] { exit_code = run(*options); });
+  add_bench_clients(*verb, exit_code);
   add_frames(*verb, exit_code);
   add_swap(*verb, exit_code);
   add_chaos(*verb, exit_code);

@@ -197,6 +197,11 @@ void add_options(CLI::App& program, Arguments& arguments) {
   program.add_option("--embodiment", arguments.with.embodiment, "One of several")->group(with);
   program.add_option("--head", arguments.with.head, "Another head than the bundle names")
       ->group(with);
+  program
+      .add_option("--trust", arguments.with.trust,
+                  "Refuse what these public keys have not signed; a configuration names its own")
+      ->allow_extra_args(false)
+      ->group(with);
   program.add_option("--only", run_options.only, "Checks whose name holds this, or fits *")
       ->allow_extra_args(false);
   program.add_flag("--list", arguments.list, "Show the names of the checks; run nothing");

@@ -65,7 +65,8 @@ Result<adapters::Listeners> start_listeners(const runtime::Host& host) {
                      .robot = {},
                      .embodiment = {},
                      .name = {},
-                     .on_event = {}},
+                     .on_event = {},
+                     .key_file = host.config().security.key},
       .describe = [&host](const std::string& robot) { return host.describe(robot); },
       .log = [](const std::string& text) { log(text); }};
   auto listeners = adapters::start_listeners(host.config().listeners, door);

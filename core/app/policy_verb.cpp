@@ -1,6 +1,8 @@
 // `cambium policy`: the process of one isolated robot's policy. Hosts start it; people do not.
 #include <CLI/CLI.hpp>
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "core/app/verb.hpp"
 #include "core/runtime/policy_child.hpp"
@@ -26,7 +28,14 @@ void add_policy(CLI::App& program, int& exit_code) {
                    "SHA-256 of metadata and shared stems; with it the trunk is not read");
   verb->add_option("--run-dir", source->run_dir, "Folder for the library's copy");
   verb->add_option("--memory-mb", source->memory_mb, "Memory that the plugin may take");
-  verb->callback([source, &exit_code] { exit_code = runtime::run_policy_child(*source); });
+  auto keys = std::make_shared<std::vector<std::string>>();
+  verb->add_option("--trust", *keys, "A public key that signs plugins, bundles and stocks, in hex");
+  verb->callback([source, keys, &exit_code] {
+    std::vector<base::SignerKey> trusted;
+    for (const auto& key : *keys) trusted.push_back(base::from_hex(key));
+    source->trust = base::Trust(std::move(trusted));
+    exit_code = runtime::run_policy_child(*source);
+  });
 }
 
 }  // namespace cambium::app

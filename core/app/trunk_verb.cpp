@@ -26,6 +26,7 @@
 #include "core/config/run_dir.hpp"
 #include "core/nn/product.hpp"
 #include "core/nn/stock.hpp"
+#include "core/transport/keyring.hpp"
 #include "core/trunk/load_trunk.hpp"
 #include "core/trunk/server.hpp"
 #include "core/trunk/sessions.hpp"
@@ -92,7 +93,9 @@ Result<config::Config> settings(const Options& options) {
   auto& trunk = config->trunk;
   const auto here = std::filesystem::current_path();
   if (!options.endpoint.empty()) {
-    auto endpoint = config::checked_endpoint(options.endpoint, here);
+    auto endpoint = config::checked_endpoint(
+        options.endpoint, here,
+        config->security.key.empty() ? config::Reach::loopback : config::Reach::anywhere);
     if (!endpoint)
       return Error{endpoint.error().code, "option --endpoint: " + endpoint.error().message};
     trunk.endpoint = *endpoint;
@@ -123,10 +126,11 @@ struct Setting {
 };
 
 // What the products would be computed in here, and why; the stock's own wish needs its header only.
-std::pair<std::string, std::string> chosen(const config::TrunkConfig& trunk) {
+std::pair<std::string, std::string> chosen(const config::TrunkConfig& trunk,
+                                           const base::FileCheck& check) {
   auto wanted = wanted_precision(trunk);
   if (!wanted) {
-    const auto stock = nn::Stock::open_mapped(trunk.stock);
+    const auto stock = nn::Stock::open_mapped(trunk.stock, check);
     if (!stock) return {"", "not known: " + stock.error().message};
     wanted = stock->precision();
   }
@@ -154,8 +158,8 @@ Result<Remembers> remembers(const config::TrunkConfig& trunk, const trunk::Model
 }
 
 // How much a model remembers is the model's to say, so it is made once.
-Result<Remembers> remembers(const config::TrunkConfig& trunk) {
-  const auto stock = nn::Stock::open_mapped(trunk.stock);
+Result<Remembers> remembers(const config::TrunkConfig& trunk, const base::FileCheck& check) {
+  const auto stock = nn::Stock::open_mapped(trunk.stock, check);
   if (!stock) return stock.error();
   trunk::ModelOptions options;
   options.backend = model_backend(trunk);
@@ -167,7 +171,7 @@ Result<Remembers> remembers(const config::TrunkConfig& trunk) {
 }
 
 // Which value holds and who set it, so that nobody has to guess.
-void explain(const Options& options, const config::Config& config) {
+void explain(const Options& options, const config::Config& config, const base::FileCheck& check) {
   const auto& trunk = config.trunk;
   const std::vector<Setting> list = {
       {"endpoint", trunk.endpoint, !options.endpoint.empty()},
@@ -193,8 +197,8 @@ void explain(const Options& options, const config::Config& config) {
     object[setting.key] = {{"value", setting.value}, {"from", source}};
     text += fmt::format("{:<17}  {:<7}  {}\n", setting.key, source, setting.value);
   }
-  const auto [precision, why] = chosen(trunk);
-  const auto memory = remembers(trunk);
+  const auto [precision, why] = chosen(trunk, check);
+  const auto memory = remembers(trunk, check);
   const std::string kept = memory ? memory->text : "not known: " + memory.error().message;
   text += fmt::format("{:<17}  {:<7}  {}\n", "sessions", "", kept);
   text += fmt::format("{:<17}  {:<7}  {}", "computes", "", why);
@@ -277,8 +281,8 @@ void say_ready(const Options& options, const config::TrunkConfig& trunk,
 }
 
 Result<trunk::ServerStats> serve(const Options& options, const config::Config& config,
-                                 StopSignal& stop, Supervised& supervised,
-                                 std::vector<trunk::RobotCounts>& robots) {
+                                 const base::FileCheck& check, StopSignal& stop,
+                                 Supervised& supervised, std::vector<trunk::RobotCounts>& robots) {
   const auto& settings = config.trunk;
   // Endpoints elsewhere are in folders of the user's own making.
   const std::string run_dir = "ipc://" + config.host.run_dir.string() + "/";
@@ -298,23 +302,31 @@ Result<trunk::ServerStats> serve(const Options& options, const config::Config& c
   model_options.threads = settings.threads;
   model_options.cores = settings.cores;
   model_options.max_rows = server_options.max_rows();
-  auto loaded = trunk::load_trunk(settings.stock, model_options, wanted_precision(settings));
+  auto loaded = trunk::load_trunk(settings.stock, model_options, wanted_precision(settings), check);
   if (!loaded) return loaded.error();
   const trunk::ModelInfo info = loaded->model->info();
   const auto memory = remembers(settings, info);
   if (!memory) return memory.error();
   const std::string& id = loaded->identity.trunk;
-  server_options.open = trunk::stock_opener(model_options, wanted_precision(settings));
+  server_options.open = trunk::stock_opener(model_options, wanted_precision(settings), check);
   server_options.log = [&options](const std::string& text) {
     say(options, {{"event", "models"}, {"text", text}}, text);
   };
+  const auto& security = config.security;
+  const auto keyring =
+      transport::Keyring::open({.key = security.key, .allow = security.allow, .server = {}},
+                               [&options](const std::string& text) {
+                                 say(options, {{"event", "keys"}, {"text", text}}, text);
+                               });
+  if (!keyring) return keyring.error();
+  server_options.keyring = keyring->get();
   auto server = trunk::TrunkServer::start(
       server_options, {base::from_hex(id), backend_name(settings.backend), settings.max_tokens},
       std::move(loaded->model));
   if (!server) return server.error();
   say_ready(options, settings, *loaded, info, *memory, server->endpoint());
   supervised.ready("trunk " + id.substr(0, 16));
-  TrunkPulse pulse(*server);
+  TrunkPulse pulse(*server, keyring->get());
   while (!stop.wait(supervised.watched() ? kLook : -1))
     supervised.beat(base::monotonic_ns(), [&] {
       supervised.status(fmt::format("trunk, {} requests served", server->stats().served));
@@ -331,12 +343,15 @@ int run(const Options& options) {
   Supervised supervised;
   const auto config = settings(options);
   if (!config) return complain(options, config.error());
+  const auto trust = base::Trust::read(config->trust.keys);
+  if (!trust) return complain(options, trust.error());
+  const auto check = trust->of(base::FileKind::stock);
   if (options.explain) {
-    explain(options, *config);
+    explain(options, *config, check);
     return kDone;
   }
   std::vector<trunk::RobotCounts> robots;
-  const auto stats = serve(options, *config, stop, supervised, robots);
+  const auto stats = serve(options, *config, check, stop, supervised, robots);
   if (!stats) return complain(options, stats.error());
   std::string sentence =
       fmt::format("stopped: {} requests in {} passes, {} refused as busy, {} too late, {} refused",

@@ -10,6 +10,8 @@
 #include <cstring>
 #include <vector>
 
+#include "core/base/mapped_file.hpp"
+#include "core/base/trust.hpp"
 #include "core/check/check.hpp"
 #include "core/config/config.hpp"
 
@@ -44,6 +46,28 @@ Finding files_are_there(Context& c) {
   for (const auto& listener : config.listeners)
     look(listener.token_file, fmt::format("[[listener]] of line {}: token_file", listener.line));
   return missing.empty() ? pass() : fail(missing);
+}
+
+Finding files_are_signed(Context& c) {
+  const auto config = need(config::load_config(c.subject().config));
+  const auto trust = need(base::Trust::read(config.trust.keys));
+  if (!trust.any()) return pass("anybody's: no [trust] keys");
+  std::string refused;
+  const auto look = [&](const fs::path& file, base::FileKind kind) {
+    std::error_code ignored;
+    if (file.empty() || !fs::is_regular_file(file, ignored)) return;  // told by another check
+    c.doing("looking at the signature of '" + file.string() + "'");
+    const auto whole = need(base::MappedFile::open(file));
+    if (const auto fine = trust.of(kind)(file, whole.bytes()); !fine)
+      refused += (refused.empty() ? "" : "; ") + fine.error().message;
+  };
+  look(config.trunk.stock, base::FileKind::stock);
+  for (const auto& robot : config.robots) {
+    for (const auto& plugin : {robot.plugin, robot.stem_plugin, robot.head_plugin})
+      look(plugin, base::FileKind::plugin);
+    look(robot.bundle, base::FileKind::bundle);
+  }
+  return refused.empty() ? pass() : fail(refused);
 }
 
 /// Whether somebody accepts connections there. Nothing is bound: a process that starts beside this
@@ -123,6 +147,7 @@ constexpr const char* kReads = "has no mistakes";
 constexpr Check kChecks[] = {
     {kReads, says_what_it_means},
     {"files that it names are there", files_are_there, {}, kReads},
+    {"files that it names are signed", files_are_signed, {}, kReads},
     {"endpoints are free", endpoints_are_free, {}, kReads},
 };
 

@@ -30,20 +30,25 @@ void Context::doing(std::string_view what) const noexcept {
   [[maybe_unused]] const auto written = ::write(options_.report, line.data(), line.size());
 }
 
+base::FileCheck Context::trusted(base::FileKind kind) const {
+  return need(base::Trust::read(subject_.trust)).of(kind);
+}
+
 const nn::Bundle& Context::bundle() {
-  if (!bundle_) bundle_ = need(nn::Bundle::open(subject_.bundle));
+  if (!bundle_) bundle_ = need(nn::Bundle::open(subject_.bundle, trusted(base::FileKind::bundle)));
   return *bundle_;
 }
 
 const nn::Stock& Context::stock() {
-  if (!stock_) stock_ = need(nn::Stock::open(subject_.stock));
+  if (!stock_) stock_ = need(nn::Stock::open(subject_.stock, trusted(base::FileKind::stock)));
   return *stock_;
 }
 
 const plugin::PluginLibrary& Context::open(Library& library, const std::filesystem::path& file) {
   if (!library) {
     doing("opening '" + file.string() + "'");
-    library = need(plugin::open_library(file, {.run_dir = options_.scratch}));
+    library = need(plugin::open_library(
+        file, {.run_dir = options_.scratch, .check = trusted(base::FileKind::plugin)}));
   }
   return *library;
 }
@@ -72,7 +77,9 @@ plugin::Embodiment Context::embodiment() {
 }
 
 Context::Library Context::open_again(const std::filesystem::path& file) {
-  return need(plugin::open_library(file, {.run_dir = options_.scratch, .reuse = false}));
+  return need(plugin::open_library(
+      file,
+      {.run_dir = options_.scratch, .reuse = false, .check = trusted(base::FileKind::plugin)}));
 }
 
 const std::vector<PartSpec>& Context::parts() {

@@ -187,6 +187,8 @@ std::vector<std::string> child_arguments(const Check& check, const Subject& subj
       {"--head", subject.head}};
   for (const auto& [option, value] : others)
     if (!value.empty()) arguments.insert(arguments.end(), {option, value});
+  for (const auto& key : subject.trust)
+    arguments.insert(arguments.end(), {"--trust", key.string()});
   return arguments;
 }
 

@@ -83,6 +83,7 @@ std::vector<Subject> named_by(const fs::path& file) {
   if (!config) return {};
   std::vector<Subject> subjects;
   const auto add = [&](Subject subject) {
+    subject.trust = config->trust.keys;
     const bool there = std::ranges::any_of(subjects, [&](const Subject& one) {
       return one.kind == subject.kind && one.file() == subject.file() &&
              one.bundle == subject.bundle && one.plugin == subject.plugin;

@@ -18,9 +18,10 @@ const char* to_string(Kind kind) noexcept;
 struct Subject {
   Kind kind = Kind::plugin;
   std::filesystem::path plugin, head_plugin, stem_plugin, bundle, stock, config;
-  std::string embodiment;  ///< empty: the bundle's, or the plugin's only one
-  std::string head;        ///< empty: the one that the bundle names
-  std::string robot;       ///< of a configuration that names the file, for people
+  std::string embodiment;                    ///< empty: the bundle's, or the plugin's only one
+  std::string head;                          ///< empty: the one that the bundle names
+  std::vector<std::filesystem::path> trust;  ///< public keys that must have signed all of them
+  std::string robot;                         ///< of a configuration that names the file, for people
 
   const std::filesystem::path& file() const noexcept;
 };

@@ -139,11 +139,29 @@ void Section::path(const char* key, std::filesystem::path& value,
   if (!read.empty()) value = (base / read).lexically_normal();
 }
 
-void Section::endpoint(const char* key, std::string& value, const std::filesystem::path& base) {
+void Section::paths(const char* key, std::vector<std::filesystem::path>& values,
+                    const std::filesystem::path& base) {
+  const toml::node* node = find(key);
+  if (node == nullptr) return;
+  const std::string expected = "expected a list of paths";
+  if (!node->is_array()) return complain(key, what_it_is(*node) + ", " + expected);
+  std::vector<std::filesystem::path> read;
+  for (const toml::node& element : *node->as_array()) {
+    if (!element.is_string()) return complain(key, what_it_is(element) + ", " + expected);
+    const std::string& text = element.as_string()->get();
+    if (text.empty()) return complain(key, "an empty text, " + expected);
+    read.push_back((base / text).lexically_normal());
+  }
+  if (read.empty()) return complain(key, "an empty list, expected at least one path");
+  values = std::move(read);
+}
+
+void Section::endpoint(const char* key, std::string& value, const std::filesystem::path& base,
+                       Reach reach) {
   std::string read;
   text(key, read);
   if (read.empty()) return;
-  auto checked = checked_endpoint(read, base);
+  auto checked = checked_endpoint(read, base, reach);
   if (!checked) return complain(key, checked.error().message);
   value = std::move(checked).value();
 }

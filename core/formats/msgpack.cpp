@@ -1,6 +1,7 @@
 #include "core/formats/msgpack.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <msgpack.hpp>
 #include <optional>
 
@@ -191,7 +192,11 @@ void MsgpackWriter::integer(std::int64_t value) {
   pack(bytes_, [&](auto& to) { to.pack_int64(value); });
 }
 void MsgpackWriter::number(double value) {
-  pack(bytes_, [&](auto& to) { to.pack_double(value); });
+  // Not pack_double(): it writes whole numbers as integers, and a reader in Python minds.
+  const auto bits = std::bit_cast<std::uint64_t>(value);
+  bytes_.push_back(std::byte{0xcb});
+  for (int shift = 56; shift >= 0; shift -= 8)
+    bytes_.push_back(static_cast<std::byte>(bits >> shift));
 }
 void MsgpackWriter::text(std::string_view value) {
   pack(bytes_, [&](auto& to) {

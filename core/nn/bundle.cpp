@@ -144,8 +144,8 @@ std::string normaliser_prefix(std::string_view embodiment, std::string_view sens
   return fmt::format("normalizer.{}.params_dict.{}.", embodiment, sensor);
 }
 
-Result<Bundle> Bundle::open(const std::filesystem::path& path) {
-  auto file = SafetensorsFile::open(path);
+Result<Bundle> Bundle::open(const std::filesystem::path& path, const base::FileCheck& check) {
+  auto file = SafetensorsFile::open(path, check);
   if (!file) return file.error();
   Bundle bundle;
   bundle.file_ = std::move(*file);

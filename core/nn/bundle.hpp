@@ -62,8 +62,8 @@ class Bundle {
  public:
   /// Refuses what is missing, unknown, of a wrong type, shape or value, naming file, key, value and
   /// the nearest valid name. Weights are finite F32; whether they fit a stem or head is for its
-  /// activate() to say.
-  static Result<Bundle> open(const std::filesystem::path& file);
+  /// activate() to say. check: as SafetensorsFile's.
+  static Result<Bundle> open(const std::filesystem::path& file, const base::FileCheck& check = {});
 
   const SafetensorsFile& file() const noexcept { return file_; }
   const BundleSpec& spec() const noexcept { return spec_; }

@@ -63,6 +63,12 @@ Error failed(const std::filesystem::path& file, const char* what, int error) {
   return {code, fmt::format("'{}': cannot {}: {}", file.string(), what, std::strerror(error))};
 }
 
+Error changed(const std::filesystem::path& file) {
+  return {Code::failed,
+          fmt::format("'{}': somebody may have written to it while it was read; try again",
+                      file.string())};
+}
+
 struct Entry {
   StoredTensor tensor;
   std::uint64_t begin = 0, end = 0;  // [B] in the data section
@@ -288,9 +294,18 @@ namespace {
 // A file that is read piece by piece, each piece where the header says that it lies.
 class Reader {
  public:
-  static Result<Reader> open(const std::filesystem::path& file) {
+  /// With a check, all bytes are taken in hand at once, so that nothing is read but what it saw.
+  static Result<Reader> open(const std::filesystem::path& file, const base::FileCheck& check) {
     Reader reader;
     reader.file_ = file;
+    if (check) {
+      auto whole = base::MappedFile::open(file);
+      if (!whole) return whole.error();
+      if (auto fine = check(file, whole->bytes()); !fine) return fine.error();
+      reader.size_ = whole->bytes().size();
+      reader.whole_.emplace(std::move(*whole));
+      return reader;
+    }
     // Non-blocking: a pipe in place of the file would wait for a writer.
     reader.descriptor_ = base::Descriptor(::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
     if (!reader.descriptor_) return failed(file, "open", errno);
@@ -304,6 +319,10 @@ class Reader {
 
   /// Fills `to` with what lies at byte `from`.
   Result<void> read(std::uint64_t from, std::span<std::byte> to) const {
+    if (whole_) {  // all that is asked for was held against size() before
+      std::ranges::copy(whole_->bytes().subspan(from, to.size()), to.begin());
+      return {};
+    }
     for (std::size_t done = 0; done < to.size();) {
       const auto got = ::pread(descriptor_.get(), to.data() + done, to.size() - done,
                                static_cast<off_t>(from + done));
@@ -317,9 +336,18 @@ class Reader {
     return {};
   }
 
+  /// Nothing was written to it since the check, ask after the last read.
+  Result<void> unchanged() const {
+    if (!whole_ || whole_->unchanged()) return {};
+    return changed(file_);
+  }
+  /// What the check saw; none without a check. The reader is of no use afterwards.
+  std::optional<base::MappedFile> take() && { return std::move(whole_); }
+
  private:
   std::filesystem::path file_;
   base::Descriptor descriptor_;
+  std::optional<base::MappedFile> whole_;
   std::uint64_t size_ = 0;
 };
 
@@ -402,13 +430,15 @@ void SafetensorsFile::hold(std::shared_ptr<const Contents> contents, Metadata me
   tensors_ = std::make_shared<const std::vector<StoredTensor>>(std::move(tensors));
 }
 
-Result<SafetensorsFile> SafetensorsFile::open(const std::filesystem::path& file) {
-  return open_part(file, "");
+Result<SafetensorsFile> SafetensorsFile::open(const std::filesystem::path& file,
+                                              const base::FileCheck& check) {
+  return open_part(file, "", check);
 }
 
 Result<SafetensorsFile> SafetensorsFile::open_part(const std::filesystem::path& file,
-                                                   std::string_view prefix) {
-  const auto reader = Reader::open(file);
+                                                   std::string_view prefix,
+                                                   const base::FileCheck& check) {
+  const auto reader = Reader::open(file, check);
   if (!reader) return reader.error();
   auto header = checked_header(file, *reader);
   if (!header) return header.error();
@@ -431,19 +461,25 @@ Result<SafetensorsFile> SafetensorsFile::open_part(const std::filesystem::path& 
     tensors.push_back(std::move(entry.tensor));
     at += room(entry);
   }
+  if (auto same = reader->unchanged(); !same) return same.error();
   SafetensorsFile result;
   result.path_ = file;
   result.hold(std::move(contents), std::move(header->metadata), std::move(tensors));
   return result;
 }
 
-Result<SafetensorsFile> SafetensorsFile::open_mapped(const std::filesystem::path& file) {
-  const auto reader = Reader::open(file);
+Result<SafetensorsFile> SafetensorsFile::open_mapped(const std::filesystem::path& file,
+                                                     const base::FileCheck& check) {
+  auto reader = Reader::open(file, check);
   if (!reader) return reader.error();
   auto header = checked_header(file, *reader);
   if (!header) return header.error();
-  auto whole = base::MappedFile::open(file);
-  if (!whole) return whole.error();
+  auto whole = std::move(*reader).take();
+  if (!whole) {
+    auto opened = base::MappedFile::open(file);
+    if (!opened) return opened.error();
+    whole.emplace(std::move(*opened));
+  }
   const auto bytes = whole->bytes();
   // The path was opened twice: what was checked must be what is used.
   if (bytes.size() != reader->size() ||
@@ -468,9 +504,7 @@ bool SafetensorsFile::mapped() const noexcept {
 
 Result<void> SafetensorsFile::unchanged() const {
   if (!mapped() || contents_->file()->unchanged()) return {};
-  return Error{Code::failed,
-               fmt::format("'{}': somebody may have written to it while it was read; try again",
-                           path_.string())};
+  return changed(path_);
 }
 
 Result<std::string> SafetensorsFile::meta(std::string_view key) const {

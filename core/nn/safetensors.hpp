@@ -14,6 +14,7 @@
 
 #include "cambium/frame.hpp"
 #include "cambium/result.hpp"
+#include "core/base/file_check.hpp"
 
 namespace cambium::nn {
 
@@ -42,18 +43,22 @@ using Metadata = std::map<std::string, std::string>;
 ///
 /// Reading verifies header length, JSON, dtypes, shapes (rank 5 at most) and that the tensors'
 /// ranges are aligned, lie in the file, do not overlap and leave no hole, before any tensor is
-/// read. Errors name the file, the tensor, both numbers. Copies share the bytes. [setup]
+/// read. Errors name the file, the tensor, both numbers. Copies share the bytes. With a `check`,
+/// it is first asked about all bytes of the file, and those are the bytes that are read. [setup]
 class SafetensorsFile {
  public:
-  static Result<SafetensorsFile> open(const std::filesystem::path& file);
+  static Result<SafetensorsFile> open(const std::filesystem::path& file,
+                                      const base::FileCheck& check = {});
   /// Reads only the tensors whose name begins with `prefix`; the others are verified with the
   /// header and then left out: of a large file the bytes of a few tensors are enough.
   static Result<SafetensorsFile> open_part(const std::filesystem::path& file,
-                                           std::string_view prefix);
+                                           std::string_view prefix,
+                                           const base::FileCheck& check = {});
   /// The same file without a copy where nobody can change it meanwhile (base::MappedFile), for who
   /// reads it once and lets go of every handle: whoever wants to write to it waits so long. Ask
   /// unchanged() after the last byte was read.
-  static Result<SafetensorsFile> open_mapped(const std::filesystem::path& file);
+  static Result<SafetensorsFile> open_mapped(const std::filesystem::path& file,
+                                             const base::FileCheck& check = {});
   bool mapped() const noexcept;
   /// failed, naming the file, if what was read may not be what was opened.
   Result<void> unchanged() const;

@@ -95,8 +95,8 @@ std::string trunk_id(const TrunkShape& shape, const SafetensorsFile& file) {
   return base::to_hex(sha.finish());
 }
 
-Result<Stock> Stock::open(const std::filesystem::path& path) {
-  auto file = SafetensorsFile::open(path);
+Result<Stock> Stock::open(const std::filesystem::path& path, const base::FileCheck& check) {
+  auto file = SafetensorsFile::open(path, check);
   if (!file) return file.error();
   auto stock = read(std::move(*file), true);
   if (!stock) return stock.error();
@@ -104,8 +104,8 @@ Result<Stock> Stock::open(const std::filesystem::path& path) {
   return stock;
 }
 
-Result<Stock> Stock::open_mapped(const std::filesystem::path& path) {
-  auto file = SafetensorsFile::open_mapped(path);
+Result<Stock> Stock::open_mapped(const std::filesystem::path& path, const base::FileCheck& check) {
+  auto file = SafetensorsFile::open_mapped(path, check);
   if (!file) return file.error();
   return read(std::move(*file), true);
 }

@@ -55,17 +55,20 @@ struct StockIdentity {
 class Stock {
  public:
   /// Reads the metadata, computes the trunk id over all tensors, and refuses unknown keys and
-  /// tensors. Trunk tensors are checked against the architecture by trunk::load_model.
-  static Result<Stock> open(const std::filesystem::path& file);
+  /// tensors. Trunk tensors are checked against the architecture by trunk::load_model. check: as
+  /// SafetensorsFile's.
+  static Result<Stock> open(const std::filesystem::path& file, const base::FileCheck& check = {});
   /// As open(), without a copy where that is safe (SafetensorsFile::open_mapped) and without an
   /// identity: for who makes a model of it, computes the identity beside, and lets go of it.
-  static Result<Stock> open_mapped(const std::filesystem::path& file);
+  static Result<Stock> open_mapped(const std::filesystem::path& file,
+                                   const base::FileCheck& check = {});
   /// From every byte of the file; others may read it meanwhile. [any]
   StockIdentity computed_identity() const;
   /// For a process that runs stems and no trunk: reads the shared stems of a stock that another
   /// process has opened whole, and takes the trunk id from there. What is read must be what that
   /// process read (`incompatible` if not), so the two cannot mean different stems, whatever became
-  /// of the file since; file() has no trunk tensors.
+  /// of the file since; file() has no trunk tensors. It takes no check: bytes that another process
+  /// has checked are known by that identity.
   static Result<Stock> open_stems(const std::filesystem::path& file, const StockIdentity& identity);
 
   const SafetensorsFile& file() const noexcept { return file_; }

@@ -209,6 +209,9 @@ Result<std::shared_ptr<const PluginLibrary>> open_library(const std::filesystem:
   const std::string shown = file.string();
   auto contents = read_file(file);
   if (!contents) return contents.error();
+  if (options.check)
+    if (auto fine = options.check(file, contents->bytes); !fine)
+      return Error{fine.error().code, "plugin " + fine.error().message};
   auto facts = inspect_elf(contents->bytes, shown);
   if (!facts) return facts.error();
   if (auto ok = check_handshake(facts->handshake, shown); !ok) return ok.error();

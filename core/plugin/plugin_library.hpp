@@ -12,6 +12,7 @@
 #include "abi/plugin.h"
 #include "cambium/result.hpp"
 #include "cambium/state.hpp"
+#include "core/base/file_check.hpp"
 #include "core/plugin/embodiment.hpp"
 #include "core/plugin/handle.hpp"
 
@@ -30,6 +31,9 @@ struct OpenOptions {
   /// A file with the same bytes as a library that is mapped already gives that library: swapping
   /// back and forth costs no memory. Off: always map a new copy, with fresh statics.
   bool reuse = true;
+  /// Asked about the file's bytes before anything is looked up in them: the same bytes that the
+  /// private copy is made of.
+  base::FileCheck check = {};
 };
 
 /// One thing that a plugin exports.

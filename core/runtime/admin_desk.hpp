@@ -53,6 +53,9 @@ class AdminDesk {
   /// begun is not made. Answers are sent, but not waited for. [setup]
   ~AdminDesk();
 
+  /// Where it listens, with the port that was chosen. [any]
+  const std::string& endpoint() const noexcept { return endpoint_; }
+
  private:
   struct Job {
     transport::Peer peer;
@@ -67,6 +70,7 @@ class AdminDesk {
   AdminAnswer swap_trunk(const AdminCall& call);
 
   Host& host_;
+  std::string endpoint_;
   const AddStatus add_status_;
   base::Waker waker_;
   std::mutex mutex_;  // guards the five below
@@ -77,8 +81,9 @@ class AdminDesk {
   std::thread server_;
 };
 
-/// Asks a running host and waits for its answer. unavailable if nobody answers in time. [setup]
+/// Asks a running host and waits for its answer. unavailable if nobody answers in time, or it does
+/// not let us in. keyring: null, or whose server is the host. [setup]
 Result<AdminAnswer> ask_admin(const std::string& endpoint, const AdminCall& call,
-                              base::Nanoseconds timeout);
+                              base::Nanoseconds timeout, transport::Keyring* keyring = nullptr);
 
 }  // namespace cambium::runtime

@@ -24,6 +24,7 @@
 #include "core/runtime/trunk_keeper.hpp"
 #include "core/runtime/trunk_swap.hpp"
 #include "core/runtime/worker.hpp"
+#include "core/transport/keyring.hpp"
 #include "core/transport/socket.hpp"
 
 namespace cambium::runtime {
@@ -81,18 +82,20 @@ class Host {
   Result<RobotInfo> describe(const std::string& robot) const;
   const config::Config& config() const noexcept { return config_; }
   /// The context of the control socket and of the ticks' link to the trunk. [any]
-  transport::Context& tick_context() noexcept { return tick_context_; }
+  transport::Context& tick_context() noexcept { return *tick_context_; }
   /// For sockets beside the ticks: the admin desk's, a swap's. [any]
-  transport::Context& context() noexcept { return set_up_context_; }
+  transport::Context& context() noexcept { return *set_up_context_; }
   /// 64 hex digits; empty without a stock.
   std::string trunk_id() const;
+  /// Who was let in by keys and who was not; nothing without keys. [any]
+  std::optional<transport::AllowStatus> keys() const;
   bool trunk_alive() const noexcept { return io_->trunk_alive(); }
   const std::string& control_endpoint() const noexcept { return io_->control_endpoint(); }
 
  private:
   using Slots = std::map<std::uint32_t, std::shared_ptr<RobotSlot>>;
 
-  explicit Host(config::Config config, Log log);
+  Host(config::Config config, Log log);
   void log(const std::string& text);
   void log_swap(const SwapReport& report);
   /// True if it has real-time priority.
@@ -110,10 +113,12 @@ class Host {
   std::vector<std::shared_ptr<RobotSlot>> slots() const;
 
   config::Config config_;
+  base::Trust trust_;  // read once, at the start
   Log log_;
-  mutable std::mutex logging_;  // one line at a time
+  mutable std::mutex logging_;                   // one line at a time
+  std::unique_ptr<transport::Keyring> keyring_;  // null: no keys
   // Two, so that what a swap sends does not stand in the way of a tick's messages.
-  transport::Context tick_context_, set_up_context_;
+  std::optional<transport::Context> tick_context_, set_up_context_;
   std::shared_ptr<const nn::Stock> stock_;  // of robots to come; guarded by table_
   std::unique_ptr<IoLoop> io_;
   std::optional<Preparer> preparer_;

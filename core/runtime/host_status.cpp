@@ -91,4 +91,9 @@ std::vector<RobotStatus> Host::status() const {
   return all;
 }
 
+std::optional<transport::AllowStatus> Host::keys() const {
+  if (!keyring_) return std::nullopt;
+  return keyring_->allowed->status();
+}
+
 }  // namespace cambium::runtime

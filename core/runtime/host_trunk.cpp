@@ -51,7 +51,7 @@ TrunkSwapReport Host::swap_trunk(const TrunkSwapRequest& request) {
   }
   auto next = stock();
   TrunkSwap swap(std::move(held_slots),
-                 {.context = set_up_context_,
+                 {.context = *set_up_context_,
                   .endpoint = config_.trunk.endpoint,
                   .swap = means(),
                   .keep =
@@ -59,7 +59,8 @@ TrunkSwapReport Host::swap_trunk(const TrunkSwapRequest& request) {
                              base::Nanoseconds until) {
                         const std::lock_guard lock(table_);
                         kept_[id] = {stock, until};
-                      }},
+                      },
+                  .check = trust_.of(base::FileKind::stock)},
                  request);
   const auto report = swap.run(next);
   {

@@ -125,7 +125,8 @@ Result<Loaded> load(const PolicySource& source) {
   Loaded loaded;
   const auto open = [&](const std::filesystem::path& file,
                         std::shared_ptr<const plugin::PluginLibrary>& library) -> Result<void> {
-    auto opened = plugin::open_library(file, {.run_dir = source.run_dir});
+    auto opened = plugin::open_library(
+        file, {.run_dir = source.run_dir, .check = source.trust.of(base::FileKind::plugin)});
     if (!opened) return opened.error();
     library = std::move(*opened);
     return {};
@@ -152,10 +153,10 @@ Result<Loaded> load(const PolicySource& source) {
                                          "' is not there: set 'stock' in [trunk]"};
   }
   const auto stock = source.stock_identity.stems.empty()
-                         ? nn::Stock::open(source.stock)
+                         ? nn::Stock::open(source.stock, source.trust.of(base::FileKind::stock))
                          : nn::Stock::open_stems(source.stock, source.stock_identity);
   if (!stock) return stock.error();
-  const auto bundle = nn::Bundle::open(source.bundle);
+  const auto bundle = nn::Bundle::open(source.bundle, source.trust.of(base::FileKind::bundle));
   if (!bundle) return bundle.error();
   auto policy = LocalPolicy::make({.embodiment = report.body,
                                    .stock = *stock,

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <string>
 
+#include "core/base/trust.hpp"
 #include "core/nn/stock.hpp"
 
 namespace cambium::runtime {
@@ -19,6 +20,7 @@ struct PolicySource {
   nn::StockIdentity stock_identity;
   std::filesystem::path run_dir;   ///< for the plugin's private copy
   std::uint32_t memory_mb = 1024;  ///< that the plugin may take, beyond the program itself
+  base::Trust trust = {};          ///< the host's
 };
 
 /// The descriptors that the host hands to the child, beside the three of every program.

@@ -96,6 +96,7 @@ std::vector<std::string> arguments_of(const PolicyProcessOptions& options,
   add("stems-id", source.stock_identity.stems);
   add("run-dir", scratch.string());
   add("memory-mb", std::to_string(source.memory_mb));
+  for (const auto& key : source.trust.keys()) add("trust", base::to_hex(key));
   return all;
 }
 

@@ -123,7 +123,8 @@ Result<Prepared> Preparer::prepare(const config::RobotConfig& wanted, Worker& wo
 
 Result<Preparer::Made> Preparer::make_here(const config::RobotConfig& wanted,
                                            const Ground& ground) const {
-  const plugin::OpenOptions options{.run_dir = config_.host.run_dir / "plugins"};
+  const plugin::OpenOptions options{.run_dir = config_.host.run_dir / "plugins",
+                                    .check = trust_.of(base::FileKind::plugin)};
   auto library = plugin::open_library(wanted.plugin, options);
   if (!library) return library.error();
   auto stems = *library, heads = *library;
@@ -144,7 +145,7 @@ Result<Preparer::Made> Preparer::make_here(const config::RobotConfig& wanted,
                                            config_.trunk.stock.string() +
                                            "' is not there: set 'stock' in [trunk]"};
     }
-    auto bundle = nn::Bundle::open(wanted.bundle);
+    auto bundle = nn::Bundle::open(wanted.bundle, trust_.of(base::FileKind::bundle));
     if (!bundle) return bundle.error();
     auto policy = LocalPolicy::make({.embodiment = *body,
                                      .stock = *ground.stock,
@@ -179,7 +180,8 @@ Result<Preparer::Made> Preparer::make_elsewhere(const config::RobotConfig& wante
                   .stock = ground.stock ? ground.stock->file().path() : config_.trunk.stock,
                   .stock_identity = ground.stock ? ground.stock->identity() : nn::StockIdentity(),
                   .run_dir = config_.host.run_dir / "plugins",
-                  .memory_mb = wanted.isolation.memory_mb},
+                  .memory_mb = wanted.isolation.memory_mb,
+                  .trust = trust_},
        .wake = worker.wake_descriptor(),
        .answer_within = wanted.isolation.answer_within.count() * base::kMillisecond,
        .max_floats = std::uint64_t{config_.host.max_message_kb} * 1024 / sizeof(float)});

@@ -11,6 +11,7 @@
 #include <string>
 
 #include "cambium/result.hpp"
+#include "core/base/trust.hpp"
 #include "core/config/config.hpp"
 #include "core/nn/stock.hpp"
 #include "core/runtime/installed.hpp"
@@ -33,14 +34,16 @@ struct Ground {
 class Preparer {
  public:
   /// Borrows the first two. owner: as in IoOptions. program: the `cambium` that runs isolated
-  /// robots. trunk_alive: whether to ask it. give_up: the host ends. [setup]
+  /// robots. trust: whose plugins and bundles, here and there. trunk_alive: whether to ask it.
+  /// give_up: the host ends. [setup]
   Preparer(const config::Config& config, transport::Context& context, std::uint64_t owner,
-           std::filesystem::path program, std::function<bool()> trunk_alive,
+           std::filesystem::path program, base::Trust trust, std::function<bool()> trunk_alive,
            std::function<bool()> give_up)
       : config_(config),
         context_(context),
         owner_(owner),
         program_(std::move(program)),
+        trust_(std::move(trust)),
         trunk_alive_(std::move(trunk_alive)),
         give_up_(std::move(give_up)) {}
 
@@ -67,6 +70,7 @@ class Preparer {
   transport::Context& context_;
   std::uint64_t owner_;
   std::filesystem::path program_;
+  base::Trust trust_;
   std::function<bool()> trunk_alive_, give_up_;
 };
 

@@ -82,7 +82,7 @@ Result<std::shared_ptr<const nn::Stock>> TrunkSwap::load() {
     return Error{Code::bad_argument,
                  fmt::format("'{}' is trunk {}, which the robots of this host use already",
                              request_.stock.string(), short_hex(report_.wanted))};
-  const auto whole = nn::Stock::open_mapped(request_.stock);
+  const auto whole = nn::Stock::open_mapped(request_.stock, means_.check);
   if (!whole) return whole.error();
   const nn::StockIdentity identity = whole->computed_identity();
   if (auto same = whole->file().unchanged(); !same) return same.error();

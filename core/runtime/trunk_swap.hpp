@@ -52,6 +52,7 @@ class TrunkSwap {
     std::function<void(const base::Digest& id, const std::filesystem::path& stock,
                        base::Nanoseconds until)>
         keep;
+    base::FileCheck check;  ///< of the stock
   };
 
   TrunkSwap(std::vector<std::shared_ptr<RobotSlot>> slots, Means means, TrunkSwapRequest request);

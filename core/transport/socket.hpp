@@ -14,13 +14,20 @@
 #include "cambium/result.hpp"
 #include "cambium/status.hpp"
 #include "core/base/clock.hpp"
+#include "core/transport/allow_list.hpp"
 
 namespace cambium::transport {
 
-/// One per process. Destroy it after its sockets. [setup]
+struct Keyring;
+
+/// One per process. Destroy it after its sockets.
+///
+/// With keys, all tcp of its sockets is CURVE: encrypted, and each end knows the other's key.
+/// Without, tcp stays on this machine.
 class Context {
  public:
-  Context();
+  /// keyring: must outlive the context; null: no keys. [setup]
+  explicit Context(Keyring* keyring = nullptr);
   ~Context();
   Context(const Context&) = delete;
   Context& operator=(const Context&) = delete;
@@ -47,7 +54,10 @@ enum class SocketKind : std::uint8_t { router, dealer };
 struct SocketOptions {
   std::size_t max_message_bytes = 1 << 20;  ///< a larger one ends its connection before it is read
   int queue_messages = 64;                  ///< bound of ZeroMQ's own queues, each way
-  /// Every message has an empty frame before it, as ZeroMQ's REQ sockets send and expect it.
+  Roles lets_in = 0;  ///< of a bound one with keys: who may speak, besides this process itself
+  /// Every message has an empty frame before it, as ZeroMQ's REQ sockets send and expect it. Such a
+  /// socket speaks another protocol, in plain text: it has no keys, and others may reach it; who
+  /// binds it checks who speaks.
   bool envelope = false;
   /// Beside these, single frames are messages too: those of DEALER sockets. Each peer is answered
   /// as it sends.
@@ -58,6 +68,9 @@ struct SocketOptions {
 };
 
 /// A socket of one thread: made, used and destroyed there.
+///
+/// With keys, whatever a peer sends is dropped from the moment on in which its key is not allowed
+/// any more: receive() never returns it.
 class Socket {
  public:
   /// Binds. An ipc endpoint that a living process serves is refused (ZeroMQ itself would silently
@@ -90,6 +103,10 @@ class Socket {
   /// For a dealer: somebody is connected and the queue to him has room. [rt]
   bool writable() const noexcept;
 
+  /// Why nobody is connected, if the other side said so: half a sentence, or empty. It dials again
+  /// by itself.
+  const char* trouble() const noexcept;
+
   /// The endpoint it is bound to, with the port that was chosen for "tcp://127.0.0.1:0".
   const std::string& endpoint() const noexcept;
 
@@ -97,6 +114,7 @@ class Socket {
   friend class Poller;
   struct Impl;
   explicit Socket(std::unique_ptr<Impl> impl);
+  Status receive_any(Peer& from, std::span<const std::byte>& bytes, bool& may) noexcept;
   std::unique_ptr<Impl> impl_;
 };
 

@@ -25,12 +25,12 @@ constexpr std::uint32_t kRows = 32;  // as many as a robot has tokens
 }  // namespace
 
 Result<LoadedTrunk> load_trunk(const std::filesystem::path& path, ModelOptions options,
-                               std::optional<Precision> precision) {
+                               std::optional<Precision> precision, const base::FileCheck& check) {
   const Watch all;
   LoadedTrunk loaded;
   auto& took = loaded.took;
   {
-    const auto stock = nn::Stock::open_mapped(path);
+    const auto stock = nn::Stock::open_mapped(path, check);
     if (!stock) return stock.error();
     loaded.mapped = stock->file().mapped();
     took.open = all.ms();

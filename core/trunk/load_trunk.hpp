@@ -33,8 +33,10 @@ struct LoadedTrunk {
 /// bytes that the model was made of. A model whose first pass is not finite is refused.
 /// precision   of the products, as somebody asked for; none: as the stock says. Stands in for
 ///             options.precision.
+/// check       as SafetensorsFile's
 /// [setup]
 Result<LoadedTrunk> load_trunk(const std::filesystem::path& stock, ModelOptions options,
-                               std::optional<Precision> precision);
+                               std::optional<Precision> precision,
+                               const base::FileCheck& check = {});
 
 }  // namespace cambium::trunk

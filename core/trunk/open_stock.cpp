@@ -23,11 +23,13 @@ Result<void> check_memory(const std::filesystem::path& file) {
 
 }  // namespace
 
-OpenStock stock_opener(ModelOptions options, std::optional<Precision> precision) {
+OpenStock stock_opener(ModelOptions options, std::optional<Precision> precision,
+                       base::FileCheck check) {
   if (precision) options.precision = *precision;
-  return [options, precision](const std::filesystem::path& file) -> Result<OpenedStock> {
+  return [options, precision,
+          check = std::move(check)](const std::filesystem::path& file) -> Result<OpenedStock> {
     if (auto fits = check_memory(file); !fits) return fits.error();
-    auto mapped = nn::Stock::open_mapped(file);
+    auto mapped = nn::Stock::open_mapped(file, check);
     if (!mapped) return mapped.error();
     const auto stock = std::make_shared<const nn::Stock>(std::move(*mapped));
     const auto identity = stock->computed_identity();

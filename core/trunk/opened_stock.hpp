@@ -10,6 +10,7 @@
 #include <string>
 
 #include "cambium/result.hpp"
+#include "core/base/file_check.hpp"
 #include "core/base/sha256.hpp"
 #include "core/trunk/model.hpp"
 
@@ -27,7 +28,9 @@ struct OpenedStock {
 using OpenStock = std::function<Result<OpenedStock>(const std::filesystem::path&)>;
 
 /// The one of a trunk process: its models get `options`. precision: as in load_trunk(). limit: a
-/// model of that size needs more memory than there is left, told before the file is read.
-OpenStock stock_opener(ModelOptions options, std::optional<Precision> precision);
+/// model of that size needs more memory than there is left, told before the file is read. check: as
+/// SafetensorsFile's.
+OpenStock stock_opener(ModelOptions options, std::optional<Precision> precision,
+                       base::FileCheck check = {});
 
 }  // namespace cambium::trunk

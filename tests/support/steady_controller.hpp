@@ -27,7 +27,9 @@ class SteadyController {
   static constexpr base::Nanoseconds kPeriod = 10 * base::kMillisecond;
 
   SteadyController(const std::string& endpoint, const std::string& robot)
-      : thread_([this, endpoint, robot] { run(endpoint, robot); }) {}
+      : SteadyController({.endpoint = endpoint, .robot = robot, .name = "steady"}) {}
+  explicit SteadyController(const ClientOptions& options)
+      : thread_([this, options] { run(options); }) {}
   ~SteadyController() {
     stop_ = true;
     thread_.join();
@@ -61,8 +63,8 @@ class SteadyController {
   }
 
  private:
-  void run(const std::string& endpoint, const std::string& robot) {
-    auto client = Client::open({.endpoint = endpoint, .robot = robot, .name = "steady"});
+  void run(const ClientOptions& options) {
+    auto client = Client::open(options);
     base::Nanoseconds next = base::monotonic_ns();
     while (!stop_) {
       if (const auto* info = client->robot()) {

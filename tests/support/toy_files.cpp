@@ -2,12 +2,14 @@
 
 #include <cstdint>
 #include <list>
+#include <map>
 #include <random>
 #include <stdexcept>
 #include <utility>
 
 #include "core/nn/bundle.hpp"
 #include "core/nn/stock.hpp"
+#include "tests/support/toy_bodies.hpp"
 
 namespace cambium::test {
 
@@ -36,6 +38,23 @@ class RandomTensors {
   std::list<std::vector<float>> storage_;
   std::vector<nn::TensorToWrite> tensors_;
 };
+
+/// A constant head, and normalisers that change nothing.
+void write_constant(const std::filesystem::path& file, const nn::BundleSpec& spec,
+                    const std::vector<float>& value) {
+  const std::vector<float> one = {1.0F}, zero = {0.0F};
+  std::vector<nn::TensorToWrite> tensors = {
+      {nn::head_prefix(spec.embodiment) + "value", nn::DType::f32, {spec.dof}, value.data()}};
+  const auto normalise = [&](const std::string& name) {
+    const auto prefix = nn::normaliser_prefix(spec.embodiment, name);
+    tensors.push_back({prefix + "scale", nn::DType::f32, {1}, one.data()});
+    tensors.push_back({prefix + "offset", nn::DType::f32, {1}, zero.data()});
+  };
+  for (const auto& entry : spec.layout) normalise(entry.sensor);
+  normalise("action");
+  if (const auto bundle = nn::write_bundle(file, spec, tensors); !bundle)
+    throw std::runtime_error(bundle.error().message);
+}
 
 }  // namespace
 
@@ -97,16 +116,46 @@ void write_toy_bundle(const std::filesystem::path& file, const ToyBundle& toy) {
                  {.sensor = "goal", .stem = "pass", .shape = {3}}};
   if (toy.goal_first) std::swap(spec.layout[0], spec.layout[1]);
   spec.head = toy.head;
-  const std::vector<float> one = {1.0F}, zero = {0.0F};
-  std::vector<nn::TensorToWrite> tensors = {
-      {nn::head_prefix(toy.embodiment) + "value", nn::DType::f32, {toy.dof}, toy.value.data()}};
-  for (const char* name : {"joint_position", "goal", "action"}) {
-    const auto prefix = nn::normaliser_prefix(toy.embodiment, name);
-    tensors.push_back({prefix + "scale", nn::DType::f32, {1}, one.data()});
-    tensors.push_back({prefix + "offset", nn::DType::f32, {1}, zero.data()});
-  }
-  if (const auto bundle = nn::write_bundle(file, spec, tensors); !bundle)
-    throw std::runtime_error(bundle.error().message);
+  write_constant(file, spec, toy.value);
+}
+
+void write_body_bundle(const std::filesystem::path& file, const std::string& embodiment,
+                       const std::string& trunk_id, float value, unsigned horizon) {
+  struct Body {
+    unsigned dof;
+    ActionKind kind;
+    double control_hz;
+    std::vector<const char*> cameras;
+    bool colours_first;
+  };
+  const std::map<std::string, Body> bodies = {
+      {"toy_aloha",
+       {14,
+        ActionKind::joint_position,
+        50,
+        {"cam_high", "cam_low", "cam_left_wrist", "cam_right_wrist"},
+        true}},
+      {"toy_droid", {8, ActionKind::joint_velocity, 15, {"exterior", "wrist"}, false}},
+      {"toy_libero", {7, ActionKind::joint_position, 20, {"image", "wrist"}, false}}};
+  const Body& body = bodies.at(embodiment);
+  nn::BundleSpec spec;
+  spec.embodiment = embodiment;
+  spec.trunk_id = trunk_id;
+  spec.width = kToyWidth;
+  spec.horizon = horizon;
+  spec.dof = body.dof;
+  spec.action_kind = body.kind;
+  spec.control_hz = body.control_hz;
+  spec.layout = {{.sensor = "joint_position", .stem = "pass", .shape = {body.dof}}};
+  constexpr auto side = toy::kPictureSide;
+  for (const char* camera : body.cameras)
+    spec.layout.push_back({.sensor = camera,
+                           .stem = "pass",
+                           .shape = body.colours_first
+                                        ? std::vector<std::uint32_t>{3, side, side}
+                                        : std::vector<std::uint32_t>{side, side, 3}});
+  spec.head = "constant";
+  write_constant(file, spec, std::vector<float>(body.dof, value));
 }
 
 }  // namespace cambium::test

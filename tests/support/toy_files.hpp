@@ -28,6 +28,11 @@ struct ToyBundle {
   bool goal_first = false;  ///< another layout of the same tokens
 };
 
+/// A bundle for a body of toy_bodies.cpp ("toy_aloha", "toy_droid", "toy_libero"): every number of
+/// every action is `value`.
+void write_body_bundle(const std::filesystem::path& file, const std::string& embodiment,
+                       const std::string& trunk_id, float value, unsigned horizon);
+
 /// A bundle whose head says `value`.
 void write_toy_bundle(const std::filesystem::path& file, const ToyBundle& bundle);
 

@@ -1,5 +1,5 @@
-// core/adapters/openpi/openpi_listener.hpp: openpi's WebSocket protocol (openpi 15a9616,
-// openpi-client).
+// core/adapters/openpi/openpi_listener.hpp: openpi clients (WebSocket, msgpack) drive robots of
+// this host.
 #pragma once
 
 #include "core/gateway/listener.hpp"

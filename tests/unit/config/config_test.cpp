@@ -86,6 +86,20 @@ TEST(Config, KnowsEveryPolicyOfTheGateByName) {
   }
 }
 
+TEST(Config, TrustNamesKeysOrIsNotThere) {
+  EXPECT_TRUE(parse_config("", kFile)->trust.keys.empty());
+  const auto config =
+      parse_config("[trust]\nkeys = ['lab.pub', '/keys/other.pub']\n", "/etc/c.toml");
+  ASSERT_TRUE(config) << config.error().message;
+  EXPECT_EQ(config->trust.keys,
+            (std::vector<std::filesystem::path>{"/etc/lab.pub", "/keys/other.pub"}));
+  // What reads like a promise must hold something.
+  for (const char* text :
+       {"[trust]\n", "[trust]\nkeys = []\n", "[trust]\nkeys = ''\n", "[trust]\nkeys = [1]\n",
+        "[trust]\nkeys = ['']\n", "[trust]\nkey = ['lab.pub']\n", "[Trust]\nkeys = ['lab.pub']\n"})
+    EXPECT_FALSE(parse_config(text, kFile)) << text;
+}
+
 TEST(Config, NothingSwitchesTheGateOffOrWidensIt) {
   for (const char* line :
        {"gate = false", "gate = 'off'", "gate.policy = 'off'", "gate.policy = 'none'",
@@ -183,7 +197,7 @@ INSTANTIATE_TEST_SUITE_P(
         Mistake{"misspelt_table", "[hots]\n", "1:2: key 'hots': unknown (did you mean 'host'?)"},
         Mistake{"key_near_nothing", "[robots_and_more_of_them]\n",
                 "1:2: key 'robots_and_more_of_them': unknown (valid: 'host', 'listener', "
-                "'robot', 'trunk')"},
+                "'robot', 'security', 'trunk', 'trust')"},
         Mistake{"misspelt_key_of_the_gate",
                 "[[robot]]\nname='a'\nplugin='p'\n[robot.gate]\n  polici = 'clamp'\n",
                 "5:3: key 'polici' in [robot.gate]: unknown (did you mean 'policy'?)"},
@@ -277,8 +291,8 @@ INSTANTIATE_TEST_SUITE_P(
                 "1:9: key 'trunk': 3 is an integer, expected a table [trunk]"},
         Mistake{
             "beyond_loopback", "[host]\ncontrol = 'tcp://0.0.0.0:7701'\n",
-            "2:11: key 'control' in [host]: 'tcp://0.0.0.0:7701' is not loopback: binding beyond "
-            "loopback needs CURVE keys, which this version does not have"},
+            "2:11: key 'control' in [host]: 'tcp://0.0.0.0:7701' is not loopback: what others can "
+            "reach needs keys; 'cambium keys new NAME' makes them, [security] names them"},
         Mistake{"no_endpoint", "[trunk]\nendpoint = 'udp://127.0.0.1:3'\n",
                 "2:12: key 'endpoint' in [trunk]: 'udp://127.0.0.1:3' is no endpoint, expected "
                 "ipc://PATH or tcp://127.0.0.1:PORT"},
@@ -312,6 +326,27 @@ TEST(Config, RunDirectoryTooLongForASocketIsTold) {
   const std::string message = mistakes("[host]\nrun_dir = '/" + std::string(120, 'x') + "'\n");
   EXPECT_THAT(message, HasSubstr("cambium.toml:2:11: key 'run_dir' in [host]: "));
   EXPECT_THAT(message, HasSubstr("a socket's path has at most 107"));
+}
+
+TEST(Config, KeysOpenEndpointsToOthers) {
+  const auto config = parse_config(
+      "[security]\nkey = 'lab.key'\nallow = '/etc/allowed'\n[host]\n"
+      "control = 'tcp://0.0.0.0:7701'\n",
+      "/lab/cambium.toml");
+  ASSERT_TRUE(config) << config.error().message;
+  EXPECT_EQ(config->security.key, "/lab/lab.key");
+  EXPECT_EQ(config->security.allow, "/etc/allowed");
+  EXPECT_EQ(config->security.trunk_key, "");
+  EXPECT_EQ(config->host.control, "tcp://0.0.0.0:7701");
+}
+
+TEST(Config, AListWithoutAKeyIsAMistake) {
+  const auto config = parse_config("[security]\nallow = 'allowed'\n", "cambium.toml");
+  ASSERT_FALSE(config);
+  EXPECT_EQ(
+      config.error().message,
+      "cambium.toml:2:9: key 'allow' in [security]: is of no use without 'key'; 'cambium keys "
+      "new NAME' makes one");
 }
 
 TEST(Config, ExampleSetsEveryKey) {

@@ -36,8 +36,27 @@ TEST(Endpoint, RefusesWhatOthersCouldReach) {
         "tcp://localhost.example:80", "tcp://10.0.0.1:80;127.0.0.1:80", "tcp://:80", "tcp://::1:80",
         "tcp://127.0.0.1 :80", "tcp://127.0.0.:80"})
     EXPECT_EQ(refused(text), "'" + std::string(text) +
-                                 "' is not loopback: binding beyond loopback needs CURVE keys, "
-                                 "which this version does not have");
+                                 "' is not loopback: what others can reach needs keys; 'cambium "
+                                 "keys new NAME' makes them, [security] names them");
+}
+
+TEST(Endpoint, TakesOtherAddressesWithKeys) {
+  for (const char* text :
+       {"tcp://0.0.0.0:80", "tcp://*:80", "tcp://192.168.1.2:80", "tcp://eth0:80", "tcp://[::]:80",
+        "tcp://[fe80::1]:80", "tcp://arm-7.lab.example:80"}) {
+    const auto endpoint = checked_endpoint(text, "/base", Reach::anywhere);
+    ASSERT_TRUE(endpoint) << endpoint.error().message;
+    EXPECT_EQ(*endpoint, text);
+  }
+  EXPECT_EQ(checked_endpoint("tcp://localhost:80", "/base", Reach::anywhere).value(),
+            "tcp://127.0.0.1:80");
+  for (const char* text : {"tcp://10.0.0.1:80;127.0.0.1:80", "tcp://:80", "tcp://a b:80",
+                           "tcp://[]:80", "tcp://[x]:80", "tcp://a/b:80"}) {
+    const auto endpoint = checked_endpoint(text, "/base", Reach::anywhere);
+    ASSERT_FALSE(endpoint) << text;
+    EXPECT_EQ(endpoint.error().message,
+              "'" + std::string(text) + "' has no address, expected tcp://ADDRESS:PORT");
+  }
 }
 
 TEST(Endpoint, RefusesPortsThatAreNone) {

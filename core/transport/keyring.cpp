@@ -1,0 +1,32 @@
+#include "core/transport/keyring.hpp"
+
+#include <utility>
+
+#include "core/base/key_file.hpp"
+
+namespace cambium::transport {
+
+Result<std::unique_ptr<Keyring>> Keyring::open(const KeyFiles& files, AllowList::Log log) {
+  if (files.key.empty()) {
+    const auto& other = files.server.empty() ? files.allow : files.server;
+    if (other.empty()) return std::unique_ptr<Keyring>{};
+    return Error{
+        Code::bad_argument,
+        "'" + other.string() +
+            "' is of no use without a key of one's own; 'cambium keys new NAME' makes one"};
+  }
+  auto own = base::read_curve_secret(files.key);
+  if (!own) return own.error();
+  const base::CurveKey own_public = own->public_key();
+  base::CurveKey server = own_public;
+  if (!files.server.empty()) {
+    const auto named = base::read_curve_key(files.server);
+    if (!named) return named.error();
+    server = named->key;
+  }
+  auto allowed = AllowList::open(files.allow, own_public, std::move(log));
+  if (!allowed) return allowed.error();
+  return std::make_unique<Keyring>(std::move(*own), own_public, server, std::move(*allowed));
+}
+
+}  // namespace cambium::transport
