@@ -105,6 +105,7 @@ class Client::Impl {
   std::optional<client::FrameRing> offered;  // to the host, which has not answered yet
   std::uint64_t offers = 0;
   std::size_t max_message_bytes = 0;
+  std::uint32_t patience_ms = 0;  // of the observation that is sent next
 
   Nanoseconds next_hello = 0;
   int silent_calls = 0;
@@ -140,7 +141,7 @@ class Client::Impl {
     const auto all = readings.pack(builder, ++sequence);
     wire::FinishObservationBuffer(
         builder, wire::CreateObservation(builder, robot_id, body, sequence, base::monotonic_ns(),
-                                         want, episode_start, all, !new_task));
+                                         want, episode_start, all, !new_task, patience_ms));
     const Status sent = socket.send(transport::bytes_of(builder));
     if (sent.ok()) episode_start = false;
     return sent;
@@ -197,7 +198,9 @@ class Client::Impl {
              .horizon = message.horizon(),
              .dof = message.dof(),
              .generation = message.generation(),
-             .trunk_compute_us = message.trunk_compute_us()};
+             .trunk_compute_us = message.trunk_compute_us(),
+             .drive = static_cast<Drive>(message.drive()),
+             .reason = static_cast<Code>(message.reason())};
     answered = message.sequence();
     answer_is_chunk = true;
     note_generation(message.generation());
@@ -392,7 +395,14 @@ Status Client::act(ActionReply& reply, std::chrono::microseconds timeout) noexce
 
 Status Client::infer(ChunkReply& reply, std::chrono::microseconds timeout) noexcept {
   try {
-    const Status status = impl_->exchange(wire::Want::chunk, timeout, [this] {
+    const bool hold = impl_->options.hold_chunks;
+    // An eighth is left for the answer: one that the robot makes is better than none.
+    const auto patience = std::chrono::duration_cast<std::chrono::milliseconds>(timeout * 7 / 8);
+    impl_->patience_ms =
+        hold ? static_cast<std::uint32_t>(std::clamp<std::int64_t>(patience.count(), 1, 60'000))
+             : 0;
+    const auto want = hold ? wire::Want::chunk_or_hold : wire::Want::chunk;
+    const Status status = impl_->exchange(want, timeout, [this] {
       return impl_->answered == impl_->sequence && impl_->answer_is_chunk;
     });
     if (status.ok()) reply = impl_->chunk;

@@ -9,6 +9,7 @@
 #include <map>
 
 #include "core/config/endpoint.hpp"
+#include "core/config/listener.hpp"
 #include "core/config/run_dir.hpp"
 #include "core/config/section.hpp"
 
@@ -16,23 +17,6 @@ namespace cambium::config {
 namespace {
 
 constexpr std::uintmax_t kLargestFile = 1 << 20;
-
-// Collects what each section knew and was given; unknown keys are complained about here.
-struct Keys {
-  std::set<std::string> known, given;
-
-  void close(Section& section) {
-    section.finish();
-    known.insert(section.known().begin(), section.known().end());
-    given.insert(section.given().begin(), section.given().end());
-  }
-};
-
-void read_milliseconds(Section& section, const char* key, std::chrono::milliseconds& value) {
-  auto count = static_cast<std::uint32_t>(value.count());
-  section.count(key, count, 1, 60'000);
-  value = std::chrono::milliseconds(count);
-}
 
 void read_seconds(Section& section, const char* key, Seconds& value) {
   double seconds = value.count();
@@ -56,7 +40,7 @@ TrunkConfig read_trunk(Section section, const std::filesystem::path& base, Keys&
   section.count("max_batch", trunk.max_batch, 1, 1024);
   section.count("max_tokens", trunk.max_tokens, 1, 8192);
   section.count("session_memory_mb", trunk.session_memory_mb, 1, 1'048'576);
-  read_milliseconds(section, "session_lease_ms", trunk.session_lease);
+  section.milliseconds("session_lease_ms", trunk.session_lease);
   section.path("session_dir", trunk.session_dir, base);
   section.count("snapshot_ms", trunk.snapshot_ms, 10, 3'600'000);
   keys.close(section);
@@ -96,7 +80,7 @@ GateConfig read_gate(Section section, Keys& keys) {
   double ramp_ms = gate.ramp.count() * 1e3;
   section.real("ramp_ms", ramp_ms, 0, 10'000);
   gate.ramp = Seconds(ramp_ms * 1e-3);
-  read_milliseconds(section, "max_observation_age_ms", gate.max_observation_age);
+  section.milliseconds("max_observation_age_ms", gate.max_observation_age);
   keys.close(section);
   return gate;
 }
@@ -114,7 +98,7 @@ SwapConfig read_swap(Section section, Keys& keys) {
 IsolationConfig read_isolation(Section section, Keys& keys) {
   IsolationConfig isolation;
   section.count("memory_mb", isolation.memory_mb, 16, 1'000'000);
-  read_milliseconds(section, "answer_within_ms", isolation.answer_within);
+  section.milliseconds("answer_within_ms", isolation.answer_within);
   keys.close(section);
   return isolation;
 }
@@ -132,7 +116,7 @@ RobotConfig read_robot(Section& section, const std::filesystem::path& base, Keys
   section.name("head", robot.head);
   section.path("bundle", robot.bundle, base);
   section.count("replan_every", robot.replan_every, 1, 1000);
-  read_milliseconds(section, "observation_timeout_ms", robot.observation_timeout);
+  section.milliseconds("observation_timeout_ms", robot.observation_timeout);
   section.flag("watch", robot.watch);
   robot.fallback = read_fallback(section.table("fallback"), keys);
   robot.gate = read_gate(section.table("gate"), keys);
@@ -209,10 +193,13 @@ Result<Config> parse(std::string_view text, const std::filesystem::path& file, K
   config.trunk = read_trunk(root.table("trunk"), base, keys);
   config.host = read_host(root.table("host"), base, keys);
   config.robots = read_robots(root.tables("robot"), base, keys);
+  auto listeners = root.tables("listener");
+  config.listeners = read_listeners(listeners, {file, base, &config.robots}, keys);
   root.finish();
   // A wrong endpoint was left empty and told; its default would only add noise.
   if (problems.empty()) fill_endpoints(config, root);
   if (problems.empty()) check_endpoints_differ(config, root);
+  if (problems.empty()) check_endpoints_differ(config, listeners);
   if (!problems.empty()) return problems.error();
   config.given = keys.given;
   return config;
@@ -246,10 +233,12 @@ Result<Config> parse_config(std::string_view text, const std::filesystem::path& 
 
 std::set<std::string> config_keys() {
   Keys keys;
-  (void)parse("[[robot]]\n", "cambium.toml", keys);
+  (void)parse("[[robot]]\n[[listener]]\n[[listener.sensor]]\n[[listener.action]]\n", "cambium.toml",
+              keys);
   // A key that is the name of a table is described by its own keys.
   std::set<std::string> leaves = keys.known;
-  for (const char* table : {"robot.fallback", "robot.gate", "robot.swap", "robot.isolation"})
+  for (const char* table : {"robot.fallback", "robot.gate", "robot.swap", "robot.isolation",
+                            "listener.sensor", "listener.action"})
     leaves.erase(table);
   return leaves;
 }

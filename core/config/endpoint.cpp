@@ -1,5 +1,6 @@
 #include "core/config/endpoint.hpp"
 
+#include <arpa/inet.h>
 #include <sys/un.h>
 
 #include <array>
@@ -74,6 +75,31 @@ Result<std::string> checked_endpoint(std::string_view text, const std::filesyste
                   "does not have");
   }
   return refuse(text, "is no endpoint, expected ipc://PATH or tcp://127.0.0.1:PORT");
+}
+
+Result<ListenerEndpoint> checked_listener_endpoint(std::string_view text,
+                                                   const std::filesystem::path& base) {
+  constexpr std::string_view kTcp = "tcp://";
+  if (!text.starts_with(kTcp)) {
+    auto checked = checked_endpoint(text, base);
+    if (!checked) return checked.error();
+    return ListenerEndpoint{std::move(*checked)};
+  }
+  const std::string_view address = text.substr(kTcp.size());
+  const std::size_t colon = address.rfind(':');
+  const auto port =
+      colon == std::string_view::npos ? std::nullopt : number(address.substr(colon + 1), 65535);
+  if (!port) return refuse(text, "has no port from 0 to 65535, expected tcp://127.0.0.1:PORT");
+  std::string host(address.substr(0, colon));
+  if (host == "localhost") host = "127.0.0.1";
+  if (host == "*") host = "0.0.0.0";
+  in6_addr parsed{};
+  const bool six = host.size() > 2 && host.front() == '[' && host.back() == ']' &&
+                   ::inet_pton(AF_INET6, host.substr(1, host.size() - 2).c_str(), &parsed) == 1;
+  if (!six && ::inet_pton(AF_INET, host.c_str(), &parsed) != 1)
+    return refuse(text, "has no address of numbers, expected tcp://127.0.0.1:PORT");
+  return ListenerEndpoint{"tcp://" + host + ":" + std::to_string(*port),
+                          host != "[::1]" && !is_loopback_ipv4(host)};
 }
 
 Result<std::string> ipc_endpoint(const std::filesystem::path& directory, std::string_view name) {

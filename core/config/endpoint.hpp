@@ -15,6 +15,17 @@ namespace cambium::config {
 /// [setup]
 Result<std::string> checked_endpoint(std::string_view text, const std::filesystem::path& base);
 
+/// Where clients of other protocols connect.
+struct ListenerEndpoint {
+  std::string endpoint;
+  bool beyond_loopback = false;  ///< other machines may reach it
+};
+
+/// The same for a listener: its tcp address may be any number ("0.0.0.0", "192.168.1.7", "[::]"),
+/// and port 0 lets the system choose. [setup]
+Result<ListenerEndpoint> checked_listener_endpoint(std::string_view text,
+                                                   const std::filesystem::path& base);
+
 /// "ipc://" plus `directory`/`name`; an error if that is longer than a socket's path may be.
 /// [setup]
 Result<std::string> ipc_endpoint(const std::filesystem::path& directory, std::string_view name);

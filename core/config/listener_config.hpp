@@ -54,11 +54,13 @@ struct SensorMapping {
   std::vector<std::uint32_t> take;  ///< numbers out of these, in our order; empty: all
   Unit unit = Unit::si;             ///< of a sensor in joints' frame
   std::vector<Unit> units;          ///< of each number, instead of `unit`
+  bool numbers = false;             ///< any of the three above was given
   bool picture = false;             ///< any of the four below was given
   PixelLayout layout = PixelLayout::seen;
   Colours colours = Colours::rgb;
   Fit fit = Fit::exact;
   PixelRange range = PixelRange::unit;
+  std::uint32_t line = 0;  ///< of the file, for messages
 };
 
 /// [[listener.action]]: one array of a reply.
@@ -67,14 +69,15 @@ struct ActionMapping {
   std::vector<std::string> joints;  ///< ours, in their order; empty: all
   Unit unit = Unit::si;
   std::vector<Unit> units;  ///< of each joint, instead of `unit`
+  std::uint32_t line = 0;   ///< of the file, for messages
 };
 
 /// One [[listener]] of a host.
 struct ListenerConfig {
   Protocol protocol = Protocol::json;
-  std::string endpoint;             ///< "tcp://ADDRESS:PORT" or "ipc://PATH"
-  std::vector<std::string> robots;  ///< slots that its clients may drive; who names none, drives
-                                    ///< the first that is free
+  std::string endpoint;              ///< "tcp://ADDRESS:PORT" or "ipc://PATH"
+  std::vector<std::string> robots;   ///< slots that its clients may drive; who names none, drives
+                                     ///< the first that is free
   std::filesystem::path token_file;  ///< absolute; its first line is what clients must show; empty:
                                      ///< loopback only
   std::chrono::milliseconds answer_within{500};  ///< then a hold chunk is the answer
@@ -91,6 +94,11 @@ struct ListenerConfig {
   std::vector<ActionMapping>
       actions;             ///< empty: one array of all joints, named as the protocol does
   std::uint32_t line = 0;  ///< of the file, for messages
+  std::string file;        ///< as the user named it, for messages
 };
+
+/// The words of a file for the enumerations above, in their order. [any]
+const std::vector<std::string>& protocol_names();
+const std::vector<std::string>& unit_names();
 
 }  // namespace cambium::config

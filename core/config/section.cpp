@@ -95,6 +95,10 @@ std::uint32_t Section::line(const char* key) const {
   return node == nullptr ? 0 : node->source().begin.line;
 }
 
+std::uint32_t Section::line() const {
+  return table_->source().begin.line;
+}
+
 void Section::text(const char* key, std::string& value) {
   const toml::node* node = find(key);
   if (node == nullptr) return;
@@ -191,18 +195,57 @@ void Section::real(const char* key, double& value, double min, double max) {
   value = *read;
 }
 
+void Section::milliseconds(const char* key, std::chrono::milliseconds& value) {
+  auto read = static_cast<std::uint32_t>(value.count());
+  count(key, read, 1, 60'000);
+  value = std::chrono::milliseconds(read);
+}
+
+void Section::texts(const char* key, std::vector<std::string>& values) {
+  const toml::node* node = find(key);
+  if (node == nullptr) return;
+  const std::string expected = "expected a list of strings";
+  if (!node->is_array()) return complain(key, what_it_is(*node) + ", " + expected);
+  if (node->as_array()->empty()) return complain(key, "is empty, " + expected);
+  std::vector<std::string> read;
+  for (const toml::node& element : *node->as_array()) {
+    if (!element.is_string()) return complain(key, what_it_is(element) + ", " + expected);
+    const std::string& one = element.as_string()->get();
+    if (one.empty() || one.find('\0') != one.npos)
+      return complain(key, "has a string in it that is empty or holds a zero byte");
+    read.push_back(one);
+  }
+  values = std::move(read);
+}
+
+void Section::text_map(const char* key, std::map<std::string, std::string>& values) {
+  const toml::node* node = find(key);
+  if (node == nullptr) return;
+  if (!node->is_table())
+    return complain(key, what_it_is(*node) + ", expected a table [" + full(key) + "]");
+  for (const auto& [name, element] : *node->as_table()) {
+    if (!element.is_string()) return complain(key, what_it_is(element) + ", expected a string");
+    values[std::string(name.str())] = element.as_string()->get();
+  }
+}
+
 void Section::choose(const char* key, std::size_t& index, const std::vector<std::string>& names) {
   std::string read;
   text(key, read);
-  if (read.empty()) return;
+  if (!read.empty()) (void)choose(key, read, index, names);
+}
+
+bool Section::choose(const char* key, const std::string& read, std::size_t& index,
+                     const std::vector<std::string>& names) {
   const auto at = std::find(names.begin(), names.end(), read);
   if (at == names.end()) {
     const std::string near = base::nearest(read, names);
     const std::string hint = near.empty() ? "" : fmt::format(" (did you mean '{}'?)", near);
-    return complain(key,
-                    fmt::format("'{}', expected '{}'{}", read, fmt::join(names, "' or '"), hint));
+    complain(key, fmt::format("'{}', expected '{}'{}", read, fmt::join(names, "' or '"), hint));
+    return false;
   }
   index = static_cast<std::size_t>(at - names.begin());
+  return true;
 }
 
 void Section::require(const char* key, const char* expected) {

@@ -4,8 +4,10 @@
 
 #include <toml++/toml.h>
 
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <set>
 #include <string>
 #include <string_view>
@@ -54,12 +56,29 @@ class Section {
   void counts(const char* key, std::vector<std::uint32_t>& values, std::uint32_t min,
               std::uint32_t max);
   void real(const char* key, double& value, double min, double max);
+  void milliseconds(const char* key, std::chrono::milliseconds& value);  ///< 1 to 60000
+  /// One text or more.
+  void texts(const char* key, std::vector<std::string>& values);
+  /// A table of any names, each with a text.
+  void text_map(const char* key, std::map<std::string, std::string>& values);
   /// A name out of `names`, which are the enumerators in order.
   template <class E>
   void choice(const char* key, E& value, const std::vector<std::string>& names) {
     std::size_t index = static_cast<std::size_t>(value);
     choose(key, index, names);
     value = static_cast<E>(index);
+  }
+  /// One or more of them.
+  template <class E>
+  void choices(const char* key, std::vector<E>& values, const std::vector<std::string>& names) {
+    std::vector<std::string> read;
+    texts(key, read);
+    values.clear();
+    for (const auto& one : read) {
+      std::size_t index = 0;
+      if (!choose(key, one, index, names)) return;
+      values.push_back(static_cast<E>(index));
+    }
   }
   /// Complains that `key` is missing unless it is there.
   void require(const char* key, const char* expected);
@@ -74,6 +93,8 @@ class Section {
   void complain(const char* key, const std::string& sentence);
   /// Line of the key's value; 0 if it is absent.
   std::uint32_t line(const char* key) const;
+  /// Line where the table begins.
+  std::uint32_t line() const;
   /// Full names of the keys that were read, and of those that the file sets.
   const std::set<std::string>& known() const noexcept { return known_; }
   const std::set<std::string>& given() const noexcept { return given_; }
@@ -81,6 +102,8 @@ class Section {
  private:
   const toml::node* find(const char* key);
   void choose(const char* key, std::size_t& index, const std::vector<std::string>& names);
+  bool choose(const char* key, const std::string& read, std::size_t& index,
+              const std::vector<std::string>& names);
   std::string full(std::string_view key) const;
   void complain_at(toml::source_position where, std::string_view key, const std::string& sentence);
 
@@ -89,6 +112,18 @@ class Section {
   std::string label_;
   Problems* problems_;
   std::set<std::string> known_, given_;
+};
+
+/// Collects what each section of a file knew and was given.
+struct Keys {
+  std::set<std::string> known, given;
+
+  /// Unknown keys of the section are complained about here.
+  void close(Section& section) {
+    section.finish();
+    known.insert(section.known().begin(), section.known().end());
+    given.insert(section.given().begin(), section.given().end());
+  }
 };
 
 }  // namespace cambium::config

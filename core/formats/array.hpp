@@ -26,7 +26,8 @@ enum class Element : std::uint8_t {
   f16,
   f32,
   f64,
-  text
+  text,
+  bytes,
 };
 
 /// numpy's array, borrowed: `data` lives in the message. Made by readers only after they have held
@@ -35,7 +36,7 @@ struct ArrayView {
   static constexpr std::size_t kMaxRank = 8;
 
   Element element = Element::f64;
-  std::uint32_t element_bytes = 8;  ///< of text: 4 times its longest
+  std::uint32_t element_bytes = 8;  ///< of text: 4 times its longest; of bytes: their longest
   bool big_endian = false;
   bool column_major = false;  ///< the first index runs fastest
   std::uint32_t rank = 0;     ///< 0: a single number
@@ -51,7 +52,7 @@ struct ArrayView {
   std::string text() const;
 };
 
-/// Reads `descr`, numpy's name of an element type ("<f4", "|u1", ">i2", "<U5"), into `to`.
+/// Reads `descr`, numpy's name of an element type ("<f4", "|u1", ">i2", "<U5", "|S2"), into `to`.
 /// bad_data for what holds pointers, has fields, or is a date, complex, void or long double.
 /// [setup]
 Result<void> read_descr(std::string_view descr, ArrayView& to);
@@ -61,8 +62,11 @@ Result<void> set_data(ArrayView& array, std::span<const std::uint64_t> shape,
                       std::span<const std::byte> data);
 
 /// The elements as floats in row-major order, whatever their type, byte order and layout; false if
-/// sizes differ or they are text. [any]
+/// sizes differ or they are text or bytes. [any]
 bool to_floats(const ArrayView& array, std::span<float> to) noexcept;
+/// Text number `index` of an array of texts, as UTF-8 without the zeros that fill it up; false if
+/// there is none, or what is there is no Unicode. [any]
+bool to_text(const ArrayView& array, std::uint64_t index, std::string& to);
 
 /// A number as an array of rank 0; borrows it. [any]
 ArrayView view_of(const double& number) noexcept;

@@ -74,6 +74,7 @@ class Gateway {
   /// The name that the protocol gives to the array of all joints: "actions" unless said otherwise.
   static const char* default_action(config::Protocol protocol) noexcept;
 
+  /// Counts of a session that begins; those of one that has ended are forgotten. [any]
   std::shared_ptr<SessionCounts> enter(std::string client, std::string robot);
   /// Of the endpoint that the adapter bound. [any]
   ListenerStatus status(const std::string& endpoint) const;

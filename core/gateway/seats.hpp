@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "cambium/result.hpp"
 
@@ -34,6 +35,7 @@ class Seats {
   Result<Seat> take(std::string_view robot, std::string_view client);
 
  private:
+  friend class Seat;
   struct Table;
   std::shared_ptr<Table> table_;
 };

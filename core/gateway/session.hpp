@@ -46,6 +46,7 @@ class Session {
   ~Session();
 
   const RobotInfo& robot() const noexcept;
+  /// Of the last body that it fitted. Another one after an infer() that met another body.
   const Mapping& mapping() const noexcept;
 
   /// The error says what is wrong with the observation, for the protocol's own error form: nothing

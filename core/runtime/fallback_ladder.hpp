@@ -41,7 +41,14 @@ class FallbackLadder {
   Drive step(std::span<const float> position, std::span<const double> target,
              std::span<float> action) noexcept;
 
+  /// What the first rung asks for, without a step on the ladder. [loop, rt]
+  void hold(std::span<const float> position, std::span<const double> target,
+            std::span<float> action) const noexcept;
+
  private:
+  double from(std::size_t joint, std::span<const float> position,
+              std::span<const double> target) const noexcept;
+
   std::vector<JointLimits> limits_;
   std::vector<double> safe_pose_;
   ActionKind kind_;

@@ -35,6 +35,9 @@ struct ObservationFrame {
   base::Nanoseconds readable = 0;  ///< when the io thread found it: the host's time runs from here
   bool want_chunk = false, episode_start = false;
   bool same_task = false;  ///< with episode_start: what the trunk remembers goes on
+  /// With want_chunk: after so long, or if policy or trunk refuse, rows that hold are the answer;
+  /// 0: a notice is.
+  base::Nanoseconds patience = 0;
   std::uint32_t reading_count = 0;
   std::array<std::uint32_t, plugin::kMaxSensors> sizes{};
   std::unique_ptr<float[]> values;  ///< readings that came as numbers, one after the other
@@ -70,12 +73,13 @@ struct OutFrame {
   std::uint32_t chunk_index = 0;
   std::uint32_t rows = 0, columns = 0;
   float compute_us = 0;
-  std::uint64_t request = 0;  ///< tokens only, as the four below
+  std::uint64_t request = 0;  ///< tokens only, as the five below
   std::uint32_t deadline_us = 0;
   std::uint8_t pooling = 0;  ///< wire::Pooling
   std::uint32_t pooled = 1;
   base::Digest trunk{};
   MemoryStamp memory;
+  bool at_once = false;  ///< its controller waits: a trunk that is not there is told to the robot
   std::array<char, 256> text{};     ///< notice only
   std::unique_ptr<float[]> values;  ///< (rows, columns)
 };

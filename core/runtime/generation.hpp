@@ -50,6 +50,11 @@ struct Generation {
     std::vector<float> position;                         ///< (dof) where the rows lead, predicted
     base::Nanoseconds observed = 0;                      ///< when its observation came; 0: none yet
 
+    /// That a chunk has; without a policy, that one which holds has.
+    std::uint32_t rows() const noexcept {
+      return static_cast<std::uint32_t>(velocity.size() / position.size());
+    }
+
     /// As many rows as fit.
     void take_over(const Lockstep& old) noexcept {
       const auto kept = std::min(velocity.size(), old.velocity.size());

@@ -62,6 +62,7 @@ Inference::Step Inference::encoded(const Outcome& outcome, OutFrame& out) noexce
   out.request = request_.id;
   out.sequence = request_.sequence;
   out.memory = request_.memory;
+  out.at_once = request_.patience != 0;
   stage_ = Stage::trunk;
   return Step::send;
 }

@@ -33,6 +33,7 @@ class Inference {
     std::uint64_t tick = 0;          ///< of the observation
     std::uint64_t sequence = 0;      ///< of the observation, as its controller counts
     bool lockstep = false;           ///< the controller waits for the chunk
+    base::Nanoseconds patience = 0;  ///< in lockstep: see ObservationFrame
     base::Nanoseconds sent = 0;      ///< when it began
     base::Nanoseconds readable = 0;  ///< when its observation came
     MemoryStamp memory;

@@ -42,6 +42,15 @@ constexpr std::uint64_t kCopiedHere = 128 * 1024;
 // Of one robot, sentences of refused requests are passed on at most so often.
 constexpr base::Nanoseconds kRefusals = 100 * base::kMillisecond;
 
+// Of a controller that takes a chunk that holds, and does not say how long it waits for another.
+constexpr base::Nanoseconds kPatience = 250 * base::kMillisecond;
+constexpr std::uint32_t kMostPatienceMs = 60'000;
+
+base::Nanoseconds patience_of(const wire::Observation& message) {
+  if (message.patience_ms() == 0) return kPatience;
+  return std::min(message.patience_ms(), kMostPatienceMs) * base::kMillisecond;
+}
+
 void count(std::atomic<std::uint64_t>& counter) noexcept {
   counter.store(counter.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
 }
@@ -220,7 +229,9 @@ class IoLoop::Loop {
     frame->body = message.body();
     frame->sequence = message.sequence();
     frame->readable = now;
-    frame->want_chunk = message.want() == wire::Want::chunk;
+    const bool or_hold = message.want() == wire::Want::chunk_or_hold;
+    frame->want_chunk = message.want() == wire::Want::chunk || or_hold;
+    frame->patience = or_hold ? patience_of(message) : 0;
     frame->episode_start = message.episode_start();
     frame->same_task = message.same_task();
     const bool lockstep = frame->want_chunk;
@@ -362,7 +373,9 @@ class IoLoop::Loop {
         wire::FinishChunkBuffer(
             builder_,
             wire::CreateChunk(builder_, robot.id(), frame.sequence, frame.generation, frame.body,
-                              frame.rows, frame.columns, frame.limited, values, frame.compute_us));
+                              frame.rows, frame.columns, frame.limited, values, frame.compute_us,
+                              static_cast<std::uint8_t>(frame.drive),
+                              static_cast<std::uint16_t>(frame.code)));
         break;
       }
       case OutFrame::Kind::notice: {
@@ -387,6 +400,7 @@ class IoLoop::Loop {
   }
 
   void send_tokens(const Route& route, const OutFrame& frame) {
+    if (frame.at_once && !link_.alive(base::monotonic_ns())) return refuse_tokens(route, frame);
     const bool remembered = frame.memory.use != MemoryUse::none;
     // Not sent: the robot's own time-out repeats it; meanwhile it plays its chunk, then holds.
     [[maybe_unused]] const Status sent =
@@ -405,6 +419,18 @@ class IoLoop::Loop {
                     .episode = frame.memory.episode,
                     .time_ns = frame.memory.time_ns,
                     .peek = frame.memory.use == MemoryUse::peek});
+  }
+
+  // The robot's controller waits: better an answer without the policy now than after its patience.
+  void refuse_tokens(const Route& route, const OutFrame& frame) {
+    FeaturesFrame* refusal = route.actor->mailbox().features.loan();
+    if (!refusal) return;
+    refusal->request = frame.request;
+    refusal->generation = frame.generation;
+    refusal->code = Code::unavailable;
+    refusal->count = refusal->width = 0;
+    route.actor->mailbox().features.publish();
+    route.worker->wake();
   }
 
   // ---- trunk -> robots

@@ -20,6 +20,13 @@
 namespace cambium::runtime {
 namespace {
 
+// Of a chunk that holds a robot for which nothing was learned yet: half a second, as far as a
+// message has room for it.
+std::uint32_t rows_to_hold(const plugin::Embodiment& body, std::uint32_t room) {
+  const auto most = std::clamp<std::uint32_t>(room / static_cast<std::uint32_t>(body.dof()), 1, 64);
+  return std::clamp(static_cast<std::uint32_t>(body.control_hz / 2), 1U, most);
+}
+
 constexpr base::Nanoseconds kTrunkTimeout = base::kSecond;
 constexpr base::Nanoseconds kLoadTimeout = 60 * base::kSecond;
 constexpr base::Nanoseconds kPolicyTimeout = 5 * base::kSecond;
@@ -228,6 +235,8 @@ Result<std::unique_ptr<Generation>> Preparer::make_generation(const config::Robo
   made.parts.horizon = shape.horizon;
   made.parts.head = made.policy ? made.policy->head_name() : "";
   const std::uint32_t horizon = std::max(shape.horizon, 1U);
+  const std::uint32_t rows =
+      shape.horizon != 0 ? shape.horizon : rows_to_hold(body, static_cast<std::uint32_t>(room));
   const auto limits = limits_of(body);
   const double dt = 1.0 / body.control_hz;
   const auto dof = static_cast<std::uint32_t>(body.dof());
@@ -247,9 +256,9 @@ Result<std::unique_ptr<Generation>> Preparer::make_generation(const config::Robo
       .ladder = FallbackLadder(limits, body.safe_pose, body.action, dt,
                                fallback_options(wanted.fallback)),
       .safe_position = std::move(home),
-      .lockstep = {.velocity = std::vector<double>(std::size_t{horizon} * dof),
-                   .target = std::vector<double>(std::size_t{horizon} * dof),
-                   .acceleration = std::vector<double>(std::size_t{horizon} * dof),
+      .lockstep = {.velocity = std::vector<double>(std::size_t{rows} * dof),
+                   .target = std::vector<double>(std::size_t{rows} * dof),
+                   .acceleration = std::vector<double>(std::size_t{rows} * dof),
                    .position = std::vector<float>(dof)}});
 }
 

@@ -57,6 +57,15 @@ void Robot::handle_messages() noexcept {
   }
   if (comparison_) poll(*other_);  // first: see shadow_chunk()
   if (current_) poll(*current_);
+  if (due_in() == 0) advance(*current_, current_->inference.expire());
+}
+
+// Only a controller that wants an answer in any case is waited for by the clock.
+base::Nanoseconds Robot::due_in() const noexcept {
+  if (!current_ || !current_->inference.under_way()) return -1;
+  const auto& request = current_->inference.request();
+  if (request.patience == 0) return -1;
+  return std::max<base::Nanoseconds>(request.sent + request.patience - base::monotonic_ns(), 0);
 }
 
 void Robot::handle_observation(const ObservationFrame& frame) noexcept {
@@ -78,7 +87,7 @@ void Robot::handle_observation(const ObservationFrame& frame) noexcept {
   if (frame.want_chunk) {
     if (!finite)
       return notice(frame.sequence, Code::not_finite, "the observation holds NaN or infinity");
-    return request_chunk({true, frame.sequence, frame.readable}, /*lockstep=*/true);
+    return request_chunk({true, frame.sequence, frame.readable, frame.patience}, /*lockstep=*/true);
   }
   act(frame, finite);
   // Not `now`: a fault may just have brought another generation back.
@@ -110,9 +119,7 @@ void Robot::keep_time(const ObservationFrame& frame, bool finite) noexcept {
   last_readable_ = frame.readable;
   credit_ = first ? now.period : std::min(credit_ + gap, 2 * now.period);
   // In lockstep the controller plays a whole chunk before it comes back.
-  const auto ticks = frame.want_chunk && now.inference.policy()
-                         ? now.inference.policy()->shape().horizon + kPauseTicks
-                         : kPauseTicks;
+  const auto ticks = frame.want_chunk ? now.lockstep.rows() + kPauseTicks : kPauseTicks;
   if (first || !finite || (gap <= ticks * now.period && !frame.episode_start)) return;
   now.lockstep.observed = 0;
   if (gap > base::kSecond) return now.gate.rest();  // it has stopped, or was moved by hand
@@ -130,7 +137,7 @@ void Robot::start_again(const ObservationFrame& frame) noexcept {
   now.ladder.reset();
   now.gate.release();
   if (now.inference.under_way() && now.inference.request().lockstep)
-    notice(frame.sequence, Code::stale, "a new episode began");
+    notice(now.inference.request().sequence, Code::stale, "a new episode began");
   now.inference.cancel();
   now.last_request_tick = 0;
   now.reason = Code::unavailable;
@@ -278,19 +285,20 @@ void Robot::act(const ObservationFrame& frame, bool finite) noexcept {
 
 void Robot::request_chunk(const Thought& about, bool lockstep) noexcept {
   Generation& now = *current_;
+  if (lockstep) ++tick_;  // a lockstep call is a tick of its own, answered by the chunk
   if (!now.inference.policy()) {
-    return notice(about.sequence, Code::unavailable,
-                  "the robot has no bundle: nothing was learned for it yet");
+    return answer_without_chunk(
+        {.sequence = about.sequence, .patience = about.patience, .readable = about.readable},
+        Code::unavailable, "the robot has no bundle: nothing was learned for it yet");
   }
-  if (lockstep) {
-    ++tick_;  // a lockstep call is a tick of its own, answered by the chunk
-  } else if (now.inference.under_way()) {
+  if (!lockstep && now.inference.under_way()) {
     advance(now, now.inference.expire());
     if (&now != current_.get()) return;  // it was taken back
   }
   Inference::Request request = {.tick = tick_ - 1,
                                 .sequence = about.sequence,
                                 .lockstep = lockstep,
+                                .patience = about.patience,
                                 .sent = base::monotonic_ns(),
                                 .readable = about.readable};
   const auto& shape = now.inference.policy()->shape();
@@ -348,7 +356,7 @@ void Robot::advance(Generation& generation, Inference::Step step) noexcept {
       }
       generation.reason = failure.code;
       if (inference.request().lockstep)
-        notice(inference.request().sequence, failure.code, failure.what);
+        answer_without_chunk(inference.request(), failure.code, failure.what);
       if (failure.own) fault(failure.code, failure.what);
       return;
     }
@@ -375,56 +383,6 @@ void Robot::take_chunk(Generation& now) noexcept {
                   static_cast<double>(now.period) * 1e-6);
     fault(Code::timeout, what);
   }
-}
-
-// Every action of a chunk passes the gate as if it were played: from the measured position,
-// integrated.
-void Robot::answer_chunk() noexcept {
-  Generation& now = *current_;
-  const auto& request = now.inference.request();
-  OutFrame* out = begin(OutFrame::Kind::chunk, request.sequence, &now);
-  if (!out) return;
-  const std::uint32_t horizon = now.inference.policy()->shape().horizon;
-  const auto chunk = now.inference.chunk();
-  std::copy(chunk.begin(), chunk.end(), out->values.get());
-  out->rows = horizon;
-  out->columns = now.dof;
-  out->compute_us = now.inference.compute_us();
-  out->limited = 0;
-  std::copy(now.safe_position.begin(), now.safe_position.end(), now.lockstep.position.begin());
-  const std::span<float> position(now.lockstep.position);
-  const double dt = static_cast<double>(now.period) * 1e-9;
-  auto& played = now.lockstep;
-  if (played.observed != 0) {
-    const auto ticks = (request.readable - played.observed + now.period / 2) / now.period;
-    const auto row =
-        static_cast<std::size_t>(std::clamp<base::Nanoseconds>(ticks, 1, horizon) - 1) * now.dof;
-    now.gate.resume(std::span(played.velocity).subspan(row, now.dof),
-                    std::span(played.target).subspan(row, now.dof),
-                    std::span(played.acceleration).subspan(row, now.dof));
-  }
-  played.observed = request.readable;
-  std::uint64_t violations = 0;
-  for (std::uint32_t t = 0; t < horizon; ++t) {
-    const std::span<float> row(out->values.get() + std::size_t{t} * now.dof, now.dof);
-    const GateVerdict verdict = now.gate.pass(row, position, dt);
-    out->limited |= verdict.limited;
-    violations |= verdict.violations;
-    for (std::uint32_t j = 0; j < now.dof; ++j) {
-      position[j] = static_cast<float>(position[j] + now.gate.velocity()[j] * dt);
-      played.velocity[std::size_t{t} * now.dof + j] = now.gate.velocity()[j];
-      played.target[std::size_t{t} * now.dof + j] = now.gate.target()[j];
-      played.acceleration[std::size_t{t} * now.dof + j] = now.gate.acceleration()[j];
-    }
-  }
-  now.own_chunk = true;
-  now.reason = Code::ok;
-  count(counters_.chunks);
-  counters_.drive.store(Drive::policy, std::memory_order_relaxed);
-  counters_.reason.store(Code::ok, std::memory_order_relaxed);
-  publish();
-  count(counters_.ticks);
-  if (trial_.running()) judge_tick(true, {.limited = out->limited, .violations = violations});
 }
 
 void Robot::notice(std::uint64_t sequence, Code code, const char* text) noexcept {

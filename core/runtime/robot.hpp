@@ -93,12 +93,17 @@ class Robot {
   /// Handles all that lies in the mailbox, and what a policy elsewhere has answered. [loop, rt]
   void handle_messages() noexcept;
 
+  /// Until handle_messages() has to be called though no message comes; negative: not at all.
+  /// [loop, rt]
+  base::Nanoseconds due_in() const noexcept;
+
  private:
   // An observation that was answered and about which the policy may still be asked.
   struct Thought {
     bool open = false;
     std::uint64_t sequence = 0;
     base::Nanoseconds readable = 0;
+    base::Nanoseconds patience = 0;
   };
 
   void handle_observation(const ObservationFrame& frame) noexcept;
@@ -119,6 +124,12 @@ class Robot {
   void advance(Generation& generation, Inference::Step step) noexcept;
   void take_chunk(Generation& generation) noexcept;
   void answer_chunk() noexcept;
+  void answer_without_chunk(const Inference::Request& request, Code code,
+                            const char* what) noexcept;
+  OutFrame* begin_chunk(const Inference::Request& request) noexcept;
+  void end_chunk(const OutFrame& out) noexcept;
+  template <class Wish>
+  GateVerdict gate_rows(OutFrame& out, base::Nanoseconds readable, Wish wish) noexcept;
   void compare() noexcept;
   void judge_tick(bool driven, const GateVerdict& verdict) noexcept;
   void fault(Code code, const char* what) noexcept;

@@ -8,6 +8,12 @@
 #include "core/runtime/robot.hpp"
 
 namespace cambium::runtime {
+namespace {
+
+constexpr const char* kSwapped = "swapped while the chunk was made";
+constexpr const char* kTakenBack = "the new generation failed and was taken back";
+
+}  // namespace
 
 std::unique_ptr<Generation> Robot::commit(std::unique_ptr<Generation> next,
                                           const Probation& probation,
@@ -16,14 +22,12 @@ std::unique_ptr<Generation> Robot::commit(std::unique_ptr<Generation> next,
   next->number = current_ ? current_->number + 1 : 1;
   if (next->body == 0) next->body = next->number;
   const bool new_body = !current_ || current_->body != next->body;
+  Inference::Request dropped;  // its answer will not match the new generation
   if (current_) {
     succeed(*current_, *next);
     report.state = next->take_over(*current_);
-    // Whatever is under way belongs to the old generation; its answer will not match and is
-    // dropped.
-    const Inference& old = current_->inference;
-    if (old.under_way() && old.request().lockstep)
-      notice(old.request().sequence, Code::stale, "swapped while the chunk was made");
+    if (current_->inference.under_way()) dropped = current_->inference.request();
+    if (dropped.lockstep && new_body) notice(dropped.sequence, Code::stale, kSwapped);
     current_->inference.cancel();
   }
   if (new_body) {
@@ -32,6 +36,7 @@ std::unique_ptr<Generation> Robot::commit(std::unique_ptr<Generation> next,
   }
   auto old = std::exchange(current_, std::move(next));
   counters_.generation.store(current_->number, std::memory_order_relaxed);
+  if (dropped.lockstep && !new_body) answer_without_chunk(dropped, Code::stale, kSwapped);
   if (old && probation.ticks != 0) {
     probation_ = probation;
     other_ = std::move(old);
@@ -69,17 +74,19 @@ std::unique_ptr<Generation> Robot::conclude() noexcept {
 // The new generation is not to be trusted: the old one, which waited for this, takes its place.
 void Robot::fault(Code code, const char* what) noexcept {
   if (comparison_ || !other_ || !trial_.running()) return;
-  Inference& failed = current_->inference;
-  if (failed.under_way() && failed.request().lockstep)
-    notice(failed.request().sequence, code, "the new generation failed and was taken back");
-  failed.cancel();
+  Inference::Request dropped;
+  if (current_->inference.under_way()) dropped = current_->inference.request();
+  const bool same_body = other_->body == current_->body;
+  if (dropped.lockstep && !same_body) notice(dropped.sequence, code, kTakenBack);
+  current_->inference.cancel();
   succeed(*current_, *other_);
   other_->number = current_->number + 1;
   other_->come_back_after(*current_);
-  if (other_->body != current_->body) last_readable_ = 0;
+  if (!same_body) last_readable_ = 0;
   thought_.open = false;
   std::swap(current_, other_);
   counters_.generation.store(current_->number, std::memory_order_relaxed);
+  if (dropped.lockstep && same_body) answer_without_chunk(dropped, code, kTakenBack);
   trial_.fail(code, what);
 }
 

@@ -69,9 +69,14 @@ void Worker::run() noexcept {
       commands_.pop();
       obey(copy);
     }
-    for (Robot* robot : robots_) robot->handle_messages();
+    base::Nanoseconds due = -1;  // the sooner of all robots'
+    for (Robot* robot : robots_) {
+      robot->handle_messages();
+      const base::Nanoseconds own = robot->due_in();
+      if (own >= 0) due = due < 0 ? own : std::min(due, own);
+    }
     end_turn();
-    if (!stopped_) waker_.sleep(-1);
+    if (!stopped_) waker_.sleep(due);
   }
 }
 
