@@ -46,7 +46,7 @@ foreach(package DNNL Eigen3 Threads OpenMP fmt nlohmann_json flatbuffers PkgConf
     list(APPEND CAMBIUM_SDK_NEEDS ${package})
   endif()
 endforeach()
-foreach(module zmq=libzmq crypto=libcrypto)
+foreach(module zmq=libzmq crypto=libcrypto sodium=libsodium)
   string(REGEX MATCH "^[a-z]+" target ${module})
   if(sdk_links MATCHES "PkgConfig::${target}")
     list(APPEND CAMBIUM_SDK_NEEDS ${module})

@@ -14,12 +14,14 @@
 #include "core/config/config.hpp"
 #include "core/runtime/admin_desk.hpp"
 #include "core/runtime/admin_json.hpp"
+#include "core/transport/trust.hpp"
 
 namespace cambium::app {
 namespace {
 
 struct Options {
   std::string config = "cambium.toml", admin;
+  transport::TrustFiles keys;
   bool json = false;
   runtime::AdminCall call;
 };
@@ -61,6 +63,8 @@ void print_status(const nlohmann::json& status) {
   if (!trunk.value("alive", false)) {
     fmt::print("trunk not there, expected {} at {}\n", stock.substr(0, 16),
                trunk.value("endpoint", ""));
+    if (const auto trouble = trunk.value("trouble", ""); !trouble.empty())
+      fmt::print("      it refuses this host: {}\n", trouble);
   } else {
     fmt::print("trunk {}  {} on {}, {} requests served\n", running.substr(0, 16),
                trunk.value("architecture", ""), trunk.value("backend", ""),
@@ -87,6 +91,14 @@ void print_status(const nlohmann::json& status) {
                robot.value("tick_us_p50", 0.0), robot.value("tick_us_p99", 0.0), note);
     if (const auto said = robot.value("trunk_said", ""); !said.empty())
       fmt::print("             the trunk says: {}\n", said);
+  }
+  if (const auto keys = status.find("keys"); keys != status.end()) {
+    fmt::print(
+        "{} keys are allowed; {} connections of others were denied, {} messages of revoked ones "
+        "dropped\n",
+        keys->value("allowed", 0), keys->value("denied", 0), keys->value("dropped", 0));
+    if (const auto problem = keys->value("problem", ""); !problem.empty())
+      fmt::print("      {}\n", problem);
   }
   for (const auto& library : status["libraries"]["kept"]) {
     fmt::print("library '{}' stays mapped for ever: {}\n", library.value("file", ""),
@@ -126,10 +138,15 @@ int run(Options options) {
     const auto config = config::load_config(options.config);
     if (!config) return complain(options, config.error());
     endpoint = config->host.admin;
+    const auto& security = config->security;
+    if (options.keys.key.empty()) options.keys.key = security.key;
+    if (options.keys.server.empty()) options.keys.server = security.host_key;
   }
+  const auto trust = transport::Trust::open(options.keys);
+  if (!trust) return complain(options, trust.error());
   const bool status = options.call.verb == "status";
   const auto answer =
-      runtime::ask_admin(endpoint, options.call, status ? kStatusTimeout : kTimeout);
+      runtime::ask_admin(endpoint, options.call, status ? kStatusTimeout : kTimeout, trust->get());
   if (!answer) return complain(options, answer.error());
   if (answer->code != Code::ok && !options.json)
     return complain(options, {answer->code, answer->text});
@@ -202,6 +219,10 @@ void add_admin(CLI::App& program, int& exit_code) {
         ->capture_default_str();
     command->add_option("--admin", options->admin,
                         "Admin endpoint of the host, instead of --config");
+    command->add_option("--key", options->keys.key,
+                        "Own secret key for a tcp endpoint, instead of --config");
+    command->add_option("--host-key", options->keys.server,
+                        "Public key of the host, instead of --config");
     command->add_flag("--json", options->json, "Print one JSON object");
     if (verb.robot)
       command->add_option("robot", options->call.robot, "Name of the robot")->required();

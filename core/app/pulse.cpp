@@ -20,8 +20,10 @@ bool HostPulse::well() {
 // A hello for a robot that is not there is refused by the io thread, and changes nothing.
 bool HostPulse::io_answers() {
   if (!stranger_) {
-    auto client =
-        Client::open({.endpoint = host_.control_endpoint(), .robot = kNobody, .name = "watchdog"});
+    auto client = Client::open({.endpoint = host_.control_endpoint(),
+                                .robot = kNobody,
+                                .name = "watchdog",
+                                .key_file = host_.config().security.key});
     if (!client) return false;
     stranger_.emplace(std::move(*client));
   }
@@ -43,7 +45,7 @@ bool HostPulse::workers_turn() {
 }
 
 bool TrunkPulse::well() {
-  if (!context_) context_.emplace();
+  if (!context_) context_.emplace(trust_);
   const auto stats = server_.stats();
   const std::uint64_t dropped = stats.busy + stats.expired;
   const bool stuck = stats.batches == passes_ && dropped > dropped_;

@@ -38,12 +38,15 @@ class HostPulse {
 /// since the last look although some were dropped.
 class TrunkPulse {
  public:
-  explicit TrunkPulse(const trunk::TrunkServer& server) : server_(server) {}
+  /// trunk's own keys, or null.
+  TrunkPulse(const trunk::TrunkServer& server, transport::Trust* trust)
+      : server_(server), trust_(trust) {}
   /// [setup]
   bool well();
 
  private:
   const trunk::TrunkServer& server_;
+  transport::Trust* const trust_;
   std::optional<transport::Context> context_;
   std::uint64_t passes_ = 0, dropped_ = 0;
 };

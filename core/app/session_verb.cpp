@@ -11,6 +11,7 @@
 #include "core/app/verb.hpp"
 #include "core/config/config.hpp"
 #include "core/config/endpoint.hpp"
+#include "core/transport/trust.hpp"
 #include "core/trunk/session_call.hpp"
 
 namespace cambium::app {
@@ -21,6 +22,7 @@ using trunk::SessionVerb;
 
 struct Options {
   std::string config, endpoint;
+  transport::TrustFiles keys;
   bool json = false;
   trunk::SessionCall call;
 };
@@ -38,10 +40,12 @@ int complain(const Options& options, const Error& error) {
   return exit_code_of(error.code);
 }
 
-// The option, else what the configuration says or leaves to its default.
-Result<std::string> endpoint_of(const Options& options) {
+// The option, else what the configuration says or leaves to its default; so with the keys.
+Result<std::string> endpoint_of(Options& options) {
   if (!options.endpoint.empty()) {
-    auto checked = config::checked_endpoint(options.endpoint, fs::current_path());
+    auto checked = config::checked_endpoint(
+        options.endpoint, fs::current_path(),
+        options.keys.key.empty() ? config::Reach::loopback : config::Reach::anywhere);
     if (!checked) return Error{checked.error().code, "option --trunk: " + checked.error().message};
     return checked;
   }
@@ -50,6 +54,8 @@ Result<std::string> endpoint_of(const Options& options) {
                       : fs::exists(usual)     ? config::load_config(usual)
                                               : config::parse_config("", usual);
   if (!config) return config.error();
+  if (options.keys.key.empty()) options.keys.key = config->security.key;
+  if (options.keys.server.empty()) options.keys.server = config->security.trunk_key;
   return config->trunk.endpoint;
 }
 
@@ -117,7 +123,9 @@ int run(Options options) {
   if (!call.file.empty()) call.file = fs::absolute(call.file).lexically_normal().string();
   const auto endpoint = endpoint_of(options);
   if (!endpoint) return complain(options, endpoint.error());
-  transport::Context context;
+  const auto trust = transport::Trust::open(options.keys);
+  if (!trust) return complain(options, trust.error());
+  transport::Context context(trust->get());
   const auto answer = trunk::call_sessions(
       context, *endpoint, call, call.verb == SessionVerb::list ? kListTimeout : kFileTimeout);
   if (!answer) return complain(options, answer.error());
@@ -172,6 +180,10 @@ void add_session(CLI::App& program, int& exit_code) {
         "Configuration file that names the trunk's endpoint; without it ./cambium.toml if there "
         "is one, else defaults");
     command->add_option("--trunk", options->endpoint, "Endpoint of the trunk, instead of --config");
+    command->add_option("--key", options->keys.key,
+                        "Own secret key for a tcp endpoint, instead of --config");
+    command->add_option("--trunk-key", options->keys.server,
+                        "Public key of the trunk, instead of --config");
     command->add_flag("--json", options->json, "Print one JSON object");
     command->footer(std::string("Example:\n  ") + verb.example);
     command->callback([options, &exit_code] { exit_code = run(*options); });

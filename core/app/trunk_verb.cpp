@@ -26,6 +26,7 @@
 #include "core/config/run_dir.hpp"
 #include "core/nn/product.hpp"
 #include "core/nn/stock.hpp"
+#include "core/transport/trust.hpp"
 #include "core/trunk/load_trunk.hpp"
 #include "core/trunk/server.hpp"
 #include "core/trunk/sessions.hpp"
@@ -92,7 +93,9 @@ Result<config::Config> settings(const Options& options) {
   auto& trunk = config->trunk;
   const auto here = std::filesystem::current_path();
   if (!options.endpoint.empty()) {
-    auto endpoint = config::checked_endpoint(options.endpoint, here);
+    auto endpoint = config::checked_endpoint(
+        options.endpoint, here,
+        config->security.key.empty() ? config::Reach::loopback : config::Reach::anywhere);
     if (!endpoint)
       return Error{endpoint.error().code, "option --endpoint: " + endpoint.error().message};
     trunk.endpoint = *endpoint;
@@ -308,13 +311,21 @@ Result<trunk::ServerStats> serve(const Options& options, const config::Config& c
   server_options.log = [&options](const std::string& text) {
     say(options, {{"event", "models"}, {"text", text}}, text);
   };
+  const auto& security = config.security;
+  const auto trust =
+      transport::Trust::open({.key = security.key, .allow = security.allow, .server = {}},
+                             [&options](const std::string& text) {
+                               say(options, {{"event", "keys"}, {"text", text}}, text);
+                             });
+  if (!trust) return trust.error();
+  server_options.trust = trust->get();
   auto server = trunk::TrunkServer::start(
       server_options, {base::from_hex(id), backend_name(settings.backend), settings.max_tokens},
       std::move(loaded->model));
   if (!server) return server.error();
   say_ready(options, settings, *loaded, info, *memory, server->endpoint());
   supervised.ready("trunk " + id.substr(0, 16));
-  TrunkPulse pulse(*server);
+  TrunkPulse pulse(*server, trust->get());
   while (!stop.wait(supervised.watched() ? kLook : -1))
     supervised.beat(base::monotonic_ns(), [&] {
       supervised.status(fmt::format("trunk, {} requests served", server->stats().served));

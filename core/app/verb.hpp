@@ -17,6 +17,7 @@ void add_host(CLI::App& program, int& exit_code);
 void add_trunk(CLI::App& program, int& exit_code);
 void add_admin(CLI::App& program, int& exit_code);    // status add remove swap reload
 void add_session(CLI::App& program, int& exit_code);  // list save load drop
+void add_keys(CLI::App& program, int& exit_code);     // new show allow revoke
 void add_new(CLI::App& program, int& exit_code);
 void add_check(CLI::App& program, int& exit_code);
 void add_convert(CLI::App& program, int& exit_code);

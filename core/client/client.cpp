@@ -10,6 +10,7 @@
 #include "core/base/clock.hpp"
 #include "core/client/readings.hpp"
 #include "core/transport/socket.hpp"
+#include "core/transport/trust.hpp"
 #include "core/transport/verify.hpp"
 #include "wire/action_generated.h"
 #include "wire/chunk_generated.h"
@@ -45,8 +46,12 @@ std::string text_of(const flatbuffers::String* text) {
 
 class Client::Impl {
  public:
-  Impl(ClientOptions given, std::unique_ptr<transport::Context> zmq, transport::Socket dealer)
-      : options(std::move(given)), context(std::move(zmq)), socket(std::move(dealer)) {
+  Impl(ClientOptions given, std::unique_ptr<transport::Trust> keys,
+       std::unique_ptr<transport::Context> zmq, transport::Socket dealer)
+      : options(std::move(given)),
+        trust(std::move(keys)),
+        context(std::move(zmq)),
+        socket(std::move(dealer)) {
     poller.add(socket);
   }
 
@@ -89,7 +94,16 @@ class Client::Impl {
     }
   }
 
+  // Why the host does not answer, where it can be known.
+  std::string why_nobody() const {
+    const std::string nobody = "nobody answers at '" + options.endpoint + "'";
+    if (*socket.trouble() != '\0')
+      return "the host at '" + options.endpoint + "' refuses: " + socket.trouble();
+    return trust ? nobody + ", or not with the key that is expected" : nobody;
+  }
+
   ClientOptions options;
+  std::unique_ptr<transport::Trust> trust;
   std::unique_ptr<transport::Context> context;
   transport::Socket socket;
   transport::Poller poller;
@@ -341,12 +355,15 @@ Result<Client> Client::open(ClientOptions options) {
   if (options.endpoint.empty()) return Error{Code::bad_argument, "client: no endpoint was given"};
   if (options.robot.empty()) return Error{Code::bad_argument, "client: no robot was named"};
   if (options.name.empty()) options.name = default_name();
-  auto context = std::make_unique<transport::Context>();
+  auto trust = transport::Trust::open(
+      {.key = options.key_file, .allow = {}, .server = options.host_key_file});
+  if (!trust) return Error{trust.error().code, "client: " + trust.error().message};
+  auto context = std::make_unique<transport::Context>(trust->get());
   auto socket =
       transport::Socket::connect(*context, transport::SocketKind::dealer, options.endpoint);
   if (!socket) return socket.error();
-  return Client(
-      std::make_unique<Impl>(std::move(options), std::move(context), std::move(socket).value()));
+  return Client(std::make_unique<Impl>(std::move(options), std::move(*trust), std::move(context),
+                                       std::move(socket).value()));
 }
 
 Result<RobotInfo> Client::wait(std::chrono::milliseconds timeout) {
@@ -356,7 +373,7 @@ Result<RobotInfo> Client::wait(std::chrono::milliseconds timeout) {
     return impl_->info;
   }
   if (!impl_->last_refusal.empty()) return Error{impl_->last_refusal_code, impl_->last_refusal};
-  return Error{Code::unavailable, "nobody answers at '" + impl_->options.endpoint + "'"};
+  return Error{Code::unavailable, impl_->why_nobody()};
 }
 
 const RobotInfo* Client::robot() const noexcept {

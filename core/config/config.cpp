@@ -24,10 +24,24 @@ void read_seconds(Section& section, const char* key, Seconds& value) {
   value = Seconds(seconds);
 }
 
-TrunkConfig read_trunk(Section section, const std::filesystem::path& base, Keys& keys) {
+SecurityConfig read_security(Section section, const std::filesystem::path& base, Keys& keys) {
+  SecurityConfig security;
+  section.path("key", security.key, base);
+  section.path("allow", security.allow, base);
+  section.path("trunk_key", security.trunk_key, base);
+  section.path("host_key", security.host_key, base);
+  for (const char* key : {"allow", "trunk_key", "host_key"})
+    if (security.key.empty() && section.line(key) != 0)
+      section.complain(key, "is of no use without 'key'; 'cambium keys new NAME' makes one");
+  keys.close(section);
+  return security;
+}
+
+TrunkConfig read_trunk(Section section, const std::filesystem::path& base, Reach reach,
+                       Keys& keys) {
   TrunkConfig trunk;
   trunk.stock = (base / "models/stock.safetensors").lexically_normal();
-  section.endpoint("endpoint", trunk.endpoint, base);
+  section.endpoint("endpoint", trunk.endpoint, base, reach);
   section.path("stock", trunk.stock, base);
   section.choice("backend", trunk.backend, {"onednn", "eigen"});
   section.choice("precision", trunk.precision, {"stock", "f32", "bf16", "int8"});
@@ -47,11 +61,11 @@ TrunkConfig read_trunk(Section section, const std::filesystem::path& base, Keys&
   return trunk;
 }
 
-HostConfig read_host(Section section, const std::filesystem::path& base, Keys& keys) {
+HostConfig read_host(Section section, const std::filesystem::path& base, Reach reach, Keys& keys) {
   HostConfig host;
   host.run_dir = default_run_dir_path();
-  section.endpoint("control", host.control, base);
-  section.endpoint("admin", host.admin, base);
+  section.endpoint("control", host.control, base, reach);
+  section.endpoint("admin", host.admin, base, reach);
   section.path("run_dir", host.run_dir, base);
   section.count("workers", host.workers, 0, 64);
   section.choice("realtime", host.realtime, {"require", "try", "off"});
@@ -190,8 +204,10 @@ Result<Config> parse(std::string_view text, const std::filesystem::path& file, K
   const auto base = std::filesystem::absolute(file, failed).parent_path();
   Section root(document, "", "", problems);
   Config config;
-  config.trunk = read_trunk(root.table("trunk"), base, keys);
-  config.host = read_host(root.table("host"), base, keys);
+  config.security = read_security(root.table("security"), base, keys);
+  const Reach reach = config.security.key.empty() ? Reach::loopback : Reach::anywhere;
+  config.trunk = read_trunk(root.table("trunk"), base, reach, keys);
+  config.host = read_host(root.table("host"), base, reach, keys);
   config.robots = read_robots(root.tables("robot"), base, keys);
   auto listeners = root.tables("listener");
   config.listeners = read_listeners(listeners, {file, base, &config.robots}, keys);

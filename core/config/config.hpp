@@ -39,7 +39,7 @@ enum class GatePolicy : std::uint8_t {
 
 /// [trunk]: the process that owns the shared weights; a host reads the endpoint.
 struct TrunkConfig {
-  std::string endpoint;         ///< "ipc://…" or loopback tcp
+  std::string endpoint;         ///< "ipc://…" or tcp
   std::filesystem::path stock;  ///< absolute
   Backend backend = Backend::onednn;
   Precision precision = Precision::stock;
@@ -64,6 +64,15 @@ struct HostConfig {
   Realtime realtime = Realtime::attempt;
   std::uint32_t max_message_kb = 256;  ///< larger messages are refused unread
   bool shared_memory = true;           ///< large readings from this machine may come through it
+};
+
+/// [security]: keys of the native tcp endpoints, of whichever process reads the file.
+struct SecurityConfig {
+  std::filesystem::path key;        ///< absolute; own secret key; empty: no keys, loopback only
+  std::filesystem::path allow;      ///< absolute; who may connect; empty: only who has our own key
+  std::filesystem::path trunk_key;  ///< absolute; public key of the trunk; empty: our own
+  std::filesystem::path host_key;   ///< absolute; public key of the host, for the command line;
+                                    ///< empty: our own
 };
 
 /// [robot.fallback]: the ladder a robot climbs when its chunk ran out.
@@ -124,6 +133,7 @@ inline const std::string& session_of(const RobotConfig& robot) noexcept {
 }
 
 struct Config {
+  SecurityConfig security;
   TrunkConfig trunk;
   HostConfig host;
   std::vector<RobotConfig> robots;

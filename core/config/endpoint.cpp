@@ -3,10 +3,11 @@
 #include <arpa/inet.h>
 #include <sys/un.h>
 
-#include <array>
 #include <charconv>
 #include <cstdint>
 #include <optional>
+
+#include "core/base/loopback.hpp"
 
 namespace cambium::config {
 namespace {
@@ -21,16 +22,16 @@ std::optional<std::uint32_t> number(std::string_view digits, std::uint32_t max) 
   return value;
 }
 
-// Four numbers up to 255, the first 127.
-bool is_loopback_ipv4(std::string_view host) {
-  for (int part = 0; part < 4; ++part) {
-    const std::size_t dot = part < 3 ? host.find('.') : host.size();
-    if (dot == std::string_view::npos) return false;
-    const auto value = number(host.substr(0, dot), 255);
-    if (!value || (part == 0 && *value != 127)) return false;
-    host.remove_prefix(part < 3 ? dot + 1 : dot);
-  }
-  return true;
+// A name, an interface, "*", or an IPv6 address in brackets. ZeroMQ gives ';' and others a meaning
+// of its own.
+bool is_address(std::string_view host) {
+  if (host == "*") return true;
+  constexpr std::string_view kName =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_";
+  const bool six = host.size() > 2 && host.front() == '[' && host.back() == ']';
+  if (six) host = host.substr(1, host.size() - 2);
+  return !host.empty() &&
+         host.find_first_not_of(six ? "0123456789abcdefABCDEF:." : kName) == host.npos;
 }
 
 Error refuse(std::string_view text, const std::string& why) {
@@ -48,7 +49,8 @@ Result<std::string> checked_ipc(std::string_view text, const std::filesystem::pa
 
 }  // namespace
 
-Result<std::string> checked_endpoint(std::string_view text, const std::filesystem::path& base) {
+Result<std::string> checked_endpoint(std::string_view text, const std::filesystem::path& base,
+                                     Reach reach) {
   constexpr std::string_view kIpc = "ipc://", kTcp = "tcp://";
   if (text.starts_with(kIpc)) {
     const std::string_view path = text.substr(kIpc.size());
@@ -69,10 +71,13 @@ Result<std::string> checked_endpoint(std::string_view text, const std::filesyste
     const std::string_view host = address.substr(0, colon);
     const std::string tail = ":" + std::to_string(*port);
     if (host == "localhost") return "tcp://127.0.0.1" + tail;
-    if (host == "[::1]" || is_loopback_ipv4(host)) return "tcp://" + std::string(host) + tail;
-    return refuse(text,
-                  "is not loopback: binding beyond loopback needs CURVE keys, which this version "
-                  "does not have");
+    if (base::is_loopback(host)) return "tcp://" + std::string(host) + tail;
+    if (reach == Reach::loopback)
+      return refuse(text,
+                    "is not loopback: what others can reach needs keys; 'cambium keys new NAME' "
+                    "makes them, [security] names them");
+    if (is_address(host)) return "tcp://" + std::string(host) + tail;
+    return refuse(text, "has no address, expected tcp://ADDRESS:PORT");
   }
   return refuse(text, "is no endpoint, expected ipc://PATH or tcp://127.0.0.1:PORT");
 }

@@ -1,6 +1,8 @@
-// core/config/endpoint.hpp: which addresses a process may listen on or call: files and loopback.
+// core/config/endpoint.hpp: which addresses a process may listen on or call: files and loopback,
+// and others with keys.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <string>
 #include <string_view>
@@ -9,11 +11,18 @@
 
 namespace cambium::config {
 
+/// How far a tcp endpoint may lead.
+enum class Reach : std::uint8_t {
+  loopback,
+  anywhere,  ///< who uses it has keys
+};
+
 /// `text` as an endpoint for sockets: "ipc://" with an absolute path (relative ones start from
-/// `base`), or "tcp://" with a loopback address and a port ("localhost" becomes 127.0.0.1, so that
-/// no resolver decides who is loopback). Anything else is bad_argument, said without the key.
+/// `base`), or "tcp://" with an address within reach and a port ("localhost" becomes 127.0.0.1, so
+/// that no resolver decides who is loopback). Anything else is bad_argument, said without the key.
 /// [setup]
-Result<std::string> checked_endpoint(std::string_view text, const std::filesystem::path& base);
+Result<std::string> checked_endpoint(std::string_view text, const std::filesystem::path& base,
+                                     Reach reach = Reach::loopback);
 
 /// Where clients of other protocols connect.
 struct ListenerEndpoint {

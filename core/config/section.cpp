@@ -139,11 +139,12 @@ void Section::path(const char* key, std::filesystem::path& value,
   if (!read.empty()) value = (base / read).lexically_normal();
 }
 
-void Section::endpoint(const char* key, std::string& value, const std::filesystem::path& base) {
+void Section::endpoint(const char* key, std::string& value, const std::filesystem::path& base,
+                       Reach reach) {
   std::string read;
   text(key, read);
   if (read.empty()) return;
-  auto checked = checked_endpoint(read, base);
+  auto checked = checked_endpoint(read, base, reach);
   if (!checked) return complain(key, checked.error().message);
   value = std::move(checked).value();
 }

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "cambium/result.hpp"
+#include "core/config/endpoint.hpp"
 
 namespace cambium::config {
 
@@ -49,7 +50,8 @@ class Section {
   void name(const char* key, std::string& value);     ///< letters, digits, '_' and '-'
   void session(const char* key, std::string& value);  ///< the same and '.', but not as the first
   void path(const char* key, std::filesystem::path& value, const std::filesystem::path& base);
-  void endpoint(const char* key, std::string& value, const std::filesystem::path& base);
+  void endpoint(const char* key, std::string& value, const std::filesystem::path& base,
+                Reach reach);
   void flag(const char* key, bool& value);
   void count(const char* key, std::uint32_t& value, std::uint32_t min, std::uint32_t max);
   /// A list of them, each only once.

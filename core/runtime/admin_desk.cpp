@@ -7,6 +7,7 @@
 #include "core/base/realtime.hpp"
 #include "core/plugin/plugin_library.hpp"
 #include "core/runtime/admin_json.hpp"
+#include "core/transport/trust.hpp"
 #include "core/transport/verify.hpp"
 #include "core/trunk/link.hpp"
 #include "wire/admin_generated.h"
@@ -61,6 +62,21 @@ AdminCall call_of(const wire::AdminRequest& request) {
           .keep_old_s = request.keep_old_s()};
 }
 
+// To whoever asked a host and got no answer.
+std::string why_nobody(const std::string& endpoint, const transport::Socket& socket, bool keys) {
+  if (*socket.trouble() != '\0')
+    return "the host at '" + endpoint + "' refuses: " + socket.trouble();
+  return "no host answers at '" + endpoint + "'" +
+         (keys ? ", or not with the key that is expected" : "") + "; is `cambium host` running?";
+}
+
+nlohmann::json json_of(const transport::AllowStatus& keys) {
+  return {{"allowed", keys.keys},
+          {"denied", keys.denied},
+          {"dropped", keys.dropped},
+          {"problem", keys.problem}};
+}
+
 AdminAnswer status_of(const Host& host, const trunk::TrunkLink& link) {
   json object{{"trunk_id", host.trunk_id()},
               {"control", host.control_endpoint()},
@@ -72,6 +88,7 @@ AdminAnswer status_of(const Host& host, const trunk::TrunkLink& link) {
     object["libraries"]["kept"].push_back({{"file", file.string()}, {"reason", reason}});
   object["trunk"] = {{"alive", link.alive(base::monotonic_ns())},
                      {"endpoint", host.config().trunk.endpoint}};
+  if (*link.trouble() != '\0') object["trunk"]["trouble"] = link.trouble();
   if (const auto& trunk = link.identity()) {
     // Of those that it serves, ours; the first is another host's while that has not gone over.
     const bool ours = trunk->serves(base::from_hex(host.trunk_id()));
@@ -84,6 +101,7 @@ AdminAnswer status_of(const Host& host, const trunk::TrunkLink& link) {
                             {"weights_kb", trunk->weights_kb}});
     for (const auto& id : trunk->ids) object["trunk"]["ids"].push_back(base::to_hex(id));
   }
+  if (const auto keys = host.keys()) object["keys"] = json_of(*keys);
   const auto robots = host.status();
   for (const auto& robot : robots) object["robots"].push_back(json_of(robot));
   return {
@@ -120,9 +138,9 @@ std::optional<std::filesystem::path> path_of(const std::string& text) {
 }  // namespace
 
 Result<std::unique_ptr<AdminDesk>> AdminDesk::start(Host& host) {
-  auto socket =
-      transport::Socket::bind(host.context(), transport::SocketKind::router,
-                              host.config().host.admin, {.max_message_bytes = kMaxMessage});
+  auto socket = transport::Socket::bind(
+      host.context(), transport::SocketKind::router, host.config().host.admin,
+      {.max_message_bytes = kMaxMessage, .lets_in = transport::kAdmin});
   if (!socket) return socket.error();
   std::unique_ptr<AdminDesk> desk(new AdminDesk(host));
   desk->server_ = std::thread(
@@ -300,8 +318,8 @@ AdminAnswer AdminDesk::swap_trunk(const AdminCall& call) {
 }
 
 Result<AdminAnswer> ask_admin(const std::string& endpoint, const AdminCall& call,
-                              base::Nanoseconds timeout) {
-  transport::Context context;
+                              base::Nanoseconds timeout, transport::Trust* trust) {
+  transport::Context context(trust);
   auto socket = transport::Socket::connect(context, transport::SocketKind::dealer, endpoint,
                                            {.max_message_bytes = kMaxMessage});
   if (!socket) return socket.error();
@@ -354,9 +372,8 @@ Result<AdminAnswer> ask_admin(const std::string& endpoint, const AdminCall& call
                          .json = text_of(message->reply()->json())};
     }
     const base::Nanoseconds left = deadline - base::monotonic_ns();
-    if (left <= 0)
-      return Error{Code::unavailable,
-                   "no host answers at '" + endpoint + "'; is `cambium host` running?"};
+    if (left <= 0 || *socket->trouble() != '\0')
+      return Error{Code::unavailable, why_nobody(endpoint, *socket, trust != nullptr)};
     poller.wait(sent ? left : std::min<base::Nanoseconds>(left, 10 * base::kMillisecond));
   }
 }

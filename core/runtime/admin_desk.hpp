@@ -70,8 +70,9 @@ class AdminDesk {
   std::thread server_;
 };
 
-/// Asks a running host and waits for its answer. unavailable if nobody answers in time. [setup]
+/// Asks a running host and waits for its answer. unavailable if nobody answers in time, or it does
+/// not let us in. trust: null, or whose server is the host. [setup]
 Result<AdminAnswer> ask_admin(const std::string& endpoint, const AdminCall& call,
-                              base::Nanoseconds timeout);
+                              base::Nanoseconds timeout, transport::Trust* trust = nullptr);
 
 }  // namespace cambium::runtime

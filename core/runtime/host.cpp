@@ -55,6 +55,14 @@ Result<std::unique_ptr<Host>> Host::start(config::Config config, Log log,
                                           std::filesystem::path program) {
   std::unique_ptr<Host> host(new Host(std::move(config), std::move(log)));
   const auto& settings = host->config_;
+  const auto& security = settings.security;
+  auto trust = transport::Trust::open(
+      {.key = security.key, .allow = security.allow, .server = security.trunk_key},
+      [self = host.get()](const std::string& text) { self->log(text); });
+  if (!trust) return trust.error();
+  host->trust_ = std::move(*trust);
+  host->tick_context_.emplace(host->trust_.get());
+  host->set_up_context_.emplace(host->trust_.get());
   if (settings.host.realtime == config::Realtime::require) {
     Result<void> granted;
     std::thread([&] { granted = base::make_thread_realtime(kPriority); }).join();
@@ -78,7 +86,7 @@ Result<std::unique_ptr<Host>> Host::start(config::Config config, Log log,
   Result<std::unique_ptr<IoLoop>> io = Error{};
   std::thread([&] {
     if (self->prepare_thread("cambium-start", kPriority)) base::stay_on_one_core();
-    io = IoLoop::start(self->tick_context_,
+    io = IoLoop::start(*self->tick_context_,
                        {.control = settings.host.control,
                         .trunk = settings.trunk.endpoint,
                         .max_message_bytes = std::size_t{settings.host.max_message_kb} * 1024,
@@ -89,12 +97,12 @@ Result<std::unique_ptr<Host>> Host::start(config::Config config, Log log,
   if (!io) return io.error();
   host->io_ = std::move(*io);
   host->preparer_.emplace(
-      settings, host->set_up_context_, host->owner_,
+      settings, *host->set_up_context_, host->owner_,
       program.empty() ? std::filesystem::read_symlink("/proc/self/exe") : std::move(program),
       [self] { return self->io_->trunk_alive(); }, [self] { return self->ending_.load(); });
   for (std::uint32_t i = 0; i < settings.host.workers; ++i)
     host->workers_.push_back(host->make_worker("cambium-bot" + std::to_string(i)));
-  auto link = trunk::TrunkLink::open(host->set_up_context_, settings.trunk.endpoint,
+  auto link = trunk::TrunkLink::open(*host->set_up_context_, settings.trunk.endpoint,
                                      "host at " + host->control_endpoint(), kTrunkMessage);
   if (!link) return link.error();
   host->trunk_keeper_ = std::make_unique<TrunkKeeper>(
@@ -163,7 +171,7 @@ Swap::Means Host::means() {
           .trunk =
               [this] {
                 return io_->trunk_alive()
-                           ? trunk::who_is(set_up_context_, config_.trunk.endpoint, kTrunkTimeout)
+                           ? trunk::who_is(*set_up_context_, config_.trunk.endpoint, kTrunkTimeout)
                            : std::nullopt;
               },
           .give_up = [this] { return ending_.load(); }};

@@ -25,6 +25,7 @@
 #include "core/runtime/trunk_swap.hpp"
 #include "core/runtime/worker.hpp"
 #include "core/transport/socket.hpp"
+#include "core/transport/trust.hpp"
 
 namespace cambium::runtime {
 
@@ -79,18 +80,20 @@ class Host {
   std::vector<RobotStatus> status() const;
   const config::Config& config() const noexcept { return config_; }
   /// The context of the control socket and of the ticks' link to the trunk. [any]
-  transport::Context& tick_context() noexcept { return tick_context_; }
+  transport::Context& tick_context() noexcept { return *tick_context_; }
   /// For sockets beside the ticks: the admin desk's, a swap's. [any]
-  transport::Context& context() noexcept { return set_up_context_; }
+  transport::Context& context() noexcept { return *set_up_context_; }
   /// 64 hex digits; empty without a stock.
   std::string trunk_id() const;
+  /// Who was let in by keys and who was not; nothing without keys. [any]
+  std::optional<transport::AllowStatus> keys() const;
   bool trunk_alive() const noexcept { return io_->trunk_alive(); }
   const std::string& control_endpoint() const noexcept { return io_->control_endpoint(); }
 
  private:
   using Slots = std::map<std::uint32_t, std::shared_ptr<RobotSlot>>;
 
-  explicit Host(config::Config config, Log log);
+  Host(config::Config config, Log log);
   void log(const std::string& text);
   void log_swap(const SwapReport& report);
   /// True if it has real-time priority.
@@ -109,9 +112,10 @@ class Host {
 
   config::Config config_;
   Log log_;
-  mutable std::mutex logging_;  // one line at a time
+  mutable std::mutex logging_;               // one line at a time
+  std::unique_ptr<transport::Trust> trust_;  // null: no keys
   // Two, so that what a swap sends does not stand in the way of a tick's messages.
-  transport::Context tick_context_, set_up_context_;
+  std::optional<transport::Context> tick_context_, set_up_context_;
   std::shared_ptr<const nn::Stock> stock_;  // of robots to come; guarded by table_
   std::unique_ptr<IoLoop> io_;
   std::optional<Preparer> preparer_;

@@ -71,4 +71,9 @@ std::vector<RobotStatus> Host::status() const {
   return all;
 }
 
+std::optional<transport::AllowStatus> Host::keys() const {
+  if (!trust_) return std::nullopt;
+  return trust_->allowed->status();
+}
+
 }  // namespace cambium::runtime

@@ -51,7 +51,7 @@ TrunkSwapReport Host::swap_trunk(const TrunkSwapRequest& request) {
   }
   auto next = stock();
   TrunkSwap swap(std::move(held_slots),
-                 {.context = set_up_context_,
+                 {.context = *set_up_context_,
                   .endpoint = config_.trunk.endpoint,
                   .swap = means(),
                   .keep =

@@ -493,8 +493,9 @@ class IoLoop::Loop {
 
 Result<std::unique_ptr<IoLoop>> IoLoop::start(transport::Context& context, const IoOptions& options,
                                               std::function<bool()> prepare) {
-  auto control = transport::Socket::bind(context, transport::SocketKind::router, options.control,
-                                         {.max_message_bytes = options.max_message_bytes});
+  auto control = transport::Socket::bind(
+      context, transport::SocketKind::router, options.control,
+      {.max_message_bytes = options.max_message_bytes, .lets_in = transport::kController});
   if (!control) return control.error();
   auto link = trunk::TrunkLink::open(context, options.trunk, "host", options.max_message_bytes);
   if (!link) return link.error();

@@ -1,20 +1,46 @@
 #include "core/transport/socket.hpp"
 
 #include <cerrno>
+#include <charconv>
 #include <cstring>
 #include <filesystem>
+#include <mutex>
 #include <optional>
 #include <zmq.hpp>
 
 #include "core/base/file_lock.hpp"
+#include "core/base/loopback.hpp"
+#include "core/transport/dial.hpp"
+#include "core/transport/doorkeeper.hpp"
+#include "core/transport/trust.hpp"
 
 namespace cambium::transport {
 
 struct Context::Impl {
+  explicit Impl(Trust* given) : trust(given) {}
+  ~Impl() {
+    zmq.shutdown();  // ends the doorkeeper
+    door.reset();
+  }
+
+  // With the first socket that lets keys in: ZeroMQ's own thread takes after whoever makes the
+  // first socket of a context.
+  Result<void> open_door() {
+    const std::lock_guard lock(opening);
+    if (door) return {};
+    auto opened = Doorkeeper::start(zmq, *trust->allowed);
+    if (!opened) return opened.error();
+    door = std::move(*opened);
+    return {};
+  }
+
   zmq::context_t zmq{1};
+  Trust* const trust;
+  std::mutex opening;  // guards door
+  std::unique_ptr<Doorkeeper> door;
 };
 
-Context::Context() : impl_(std::make_unique<Impl>()) {}
+Context::Context(Trust* trust) : impl_(std::make_unique<Impl>(trust)) {}
 Context::~Context() = default;
 
 bool Peer::operator==(const Peer& other) const noexcept {
@@ -28,10 +54,31 @@ std::string Peer::text() const {
 namespace {
 
 constexpr const char* kIpc = "ipc://";
+constexpr std::string_view kTcp = "tcp://";
+constexpr std::size_t kCurveBytes = 64;  // at most what CURVE adds to a message: RFC 26 says 33
+constexpr int kMostDropped = 64;         // at once: others have sent too
+constexpr int kHandshake_ms = 5000;      // a stranger who says nothing keeps a connection so long
 
 // "tcp://[::1]:5555"; ZeroMQ speaks only IPv4 unless told.
 bool is_ipv6(const std::string& endpoint) {
   return endpoint.rfind("tcp://[", 0) == 0;
+}
+
+bool is_tcp(const std::string& endpoint) {
+  return endpoint.starts_with(kTcp);
+}
+
+// What others can reach is never bound or called without keys, whoever asks for it.
+Result<void> check_reach(const std::string& endpoint, bool keys) {
+  if (!is_tcp(endpoint) || keys) return {};
+  const auto address = std::string_view(endpoint).substr(kTcp.size());
+  const auto host = address.substr(0, address.rfind(':'));
+  if (base::is_loopback(host) || host == "localhost") return {};
+  return Error{
+      Code::bad_argument,
+      "endpoint '" + endpoint +
+          "' is not on this machine, which needs keys: 'cambium keys new NAME' makes them, "
+          "[security] of the configuration names them"};
 }
 
 // Holds `<path>.lock` for the life of a bound ipc endpoint.
@@ -78,6 +125,9 @@ struct Socket::Impl {
   std::size_t limit;
   std::string endpoint;
   EndpointLock lock;
+  AllowList* allowed = nullptr;  // of a bound one with keys
+  Roles lets_in = 0;
+  std::optional<Dial> dial;             // of one that connects by tcp
   std::unique_ptr<std::byte[]> buffer;  // operator new aligns it for any scalar of a FlatBuffer
 
   Impl(zmq::context_t& context, SocketKind socket_kind, const SocketOptions& options)
@@ -99,13 +149,53 @@ struct Socket::Impl {
               true);  // nothing is queued for a host that is not there: it would be stale
     }
   }
+
+  void take_own_key(const Trust& trust) {
+    void* const socket = zmq.handle();
+    const auto own = trust.own.bytes();
+    const bool set = zmq_setsockopt(socket, ZMQ_CURVE_SECRETKEY, own.data(), own.size()) == 0 &&
+                     zmq_setsockopt(socket, ZMQ_CURVE_PUBLICKEY, trust.own_public.bytes().data(),
+                                    base::kKeyBytes) == 0;
+    if (!set) throw zmq::error_t();
+    zmq.set(zmq::sockopt::maxmsgsize, static_cast<std::int64_t>(limit + kCurveBytes));
+  }
+
+  // ZeroMQ fills "User-Id" with what the doorkeeper said; a peer cannot say it for himself, and who
+  // was not asked about has none.
+  bool may_speak(zmq_msg_t& message) const noexcept {
+    const char* const text = zmq_msg_gets(&message, "User-Id");
+    if (text == nullptr) return false;
+    std::uint32_t number = 0;
+    const char* const end = text + std::strlen(text);
+    const auto [stop, error] = std::from_chars(text, end, number);
+    return error == std::errc{} && stop == end && allowed->may(number, lets_in);
+  }
+
+  // As zmq_recv(), and whether its sender may speak.
+  int receive(bool& may) noexcept {
+    if (allowed == nullptr) {
+      may = true;
+      return zmq_recv(zmq.handle(), buffer.get(), limit, ZMQ_DONTWAIT);
+    }
+    zmq_msg_t message;
+    zmq_msg_init(&message);
+    const int size = zmq_msg_recv(&message, zmq.handle(), ZMQ_DONTWAIT);
+    may = size >= 0 && may_speak(message);
+    if (may)
+      std::memcpy(buffer.get(), zmq_msg_data(&message),
+                  std::min(static_cast<std::size_t>(size), limit));
+    zmq_msg_close(&message);
+    return size;
+  }
 };
 
 Socket::Socket(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Socket::Socket(Socket&&) noexcept = default;
 Socket& Socket::operator=(Socket&&) noexcept = default;
 Socket::~Socket() {
-  if (impl_) impl_->zmq.close();  // before the lock goes
+  if (!impl_) return;
+  impl_->dial.reset();
+  impl_->zmq.close();  // before the lock goes
 }
 
 Result<Socket> Socket::bind(Context& context, SocketKind kind, const std::string& endpoint,
@@ -114,6 +204,18 @@ Result<Socket> Socket::bind(Context& context, SocketKind kind, const std::string
     auto impl = std::make_unique<Impl>(context.impl_->zmq, kind, options);
     if (endpoint.rfind(kIpc, 0) == 0) {
       if (auto taken = impl->lock.take(endpoint); !taken) return taken.error();
+    }
+    Trust* const trust = options.foreign ? nullptr : context.impl_->trust;
+    if (auto fits = check_reach(endpoint, trust != nullptr || options.foreign); !fits)
+      return fits.error();
+    if (trust != nullptr && is_tcp(endpoint)) {
+      if (auto door = context.impl_->open_door(); !door) return door.error();
+      impl->allowed = trust->allowed.get();
+      impl->lets_in = options.lets_in;
+      impl->zmq.set(zmq::sockopt::curve_server, true);
+      impl->take_own_key(*trust);
+      impl->zmq.set(zmq::sockopt::zap_domain, std::to_string(options.lets_in));
+      impl->zmq.set(zmq::sockopt::handshake_ivl, kHandshake_ms);
     }
     impl->zmq.set(zmq::sockopt::ipv6, is_ipv6(endpoint));
     impl->zmq.bind(endpoint);
@@ -130,6 +232,19 @@ Result<Socket> Socket::connect(Context& context, SocketKind kind, const std::str
   try {
     auto impl = std::make_unique<Impl>(context.impl_->zmq, kind, options);
     impl->zmq.set(zmq::sockopt::ipv6, is_ipv6(endpoint));
+    const Trust* const trust = options.foreign ? nullptr : context.impl_->trust;
+    if (auto fits = check_reach(endpoint, trust != nullptr || options.foreign); !fits)
+      return fits.error();
+    if (is_tcp(endpoint)) {
+      impl->dial.emplace(context.impl_->zmq, impl->zmq, endpoint, trust != nullptr);
+      if (trust != nullptr) {
+        impl->take_own_key(*trust);
+        const auto& server = trust->server.bytes();
+        if (zmq_setsockopt(impl->zmq.handle(), ZMQ_CURVE_SERVERKEY, server.data(), server.size()) !=
+            0)
+          throw zmq::error_t();
+      }
+    }
     impl->zmq.connect(endpoint);
     impl->endpoint = endpoint;
     return Socket(std::move(impl));
@@ -143,15 +258,32 @@ const std::string& Socket::endpoint() const noexcept {
   return impl_->endpoint;
 }
 
+const char* Socket::trouble() const noexcept {
+  return impl_->dial ? impl_->dial->trouble() : "";
+}
+
 Status Socket::receive(Peer& from, std::span<const std::byte>& bytes) noexcept {
+  for (int dropped = 0; dropped < kMostDropped; ++dropped) {
+    bool may = true;
+    const Status got = receive_any(from, bytes, may);
+    if (may) return got;
+  }
+  return Code::stale;  // for now: the poller finds what is left
+}
+
+Status Socket::receive_any(Peer& from, std::span<const std::byte>& bytes, bool& may) noexcept {
   void* const socket = impl_->zmq.handle();
   if (impl_->kind == SocketKind::router) {
     const int size = zmq_recv(socket, from.bytes.data(), from.bytes.size(), ZMQ_DONTWAIT);
     if (size < 0) return Code::stale;
     from.size = static_cast<std::uint8_t>(size);
   }
-  const int size = zmq_recv(socket, impl_->buffer.get(), impl_->limit, ZMQ_DONTWAIT);
-  if (size < 0) return Code::stale;
+  const int size = impl_->receive(may);
+  if (size < 0) {
+    may = true;
+    if (impl_->dial) impl_->dial->tend();
+    return Code::stale;
+  }
   int more = 0;
   std::size_t more_size = sizeof more;
   zmq_getsockopt(socket, ZMQ_RCVMORE, &more, &more_size);
@@ -196,6 +328,7 @@ Status Socket::send(std::span<const std::byte> bytes) noexcept {
 }
 
 bool Socket::writable() const noexcept {
+  if (impl_->dial) impl_->dial->tend();
   int events = 0;
   std::size_t size = sizeof events;
   return zmq_getsockopt(impl_->zmq.handle(), ZMQ_EVENTS, &events, &size) == 0 &&

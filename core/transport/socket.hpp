@@ -13,13 +13,20 @@
 #include "cambium/result.hpp"
 #include "cambium/status.hpp"
 #include "core/base/clock.hpp"
+#include "core/transport/allow_list.hpp"
 
 namespace cambium::transport {
 
-/// One per process. Destroy it after its sockets. [setup]
+struct Trust;
+
+/// One per process. Destroy it after its sockets.
+///
+/// With keys, all tcp of its sockets is CURVE: encrypted, and each end knows the other's key.
+/// Without, tcp stays on this machine.
 class Context {
  public:
-  Context();
+  /// trust: must outlive the context; null: no keys. [setup]
+  explicit Context(Trust* trust = nullptr);
   ~Context();
   Context(const Context&) = delete;
   Context& operator=(const Context&) = delete;
@@ -45,9 +52,15 @@ enum class SocketKind : std::uint8_t { router, dealer };
 struct SocketOptions {
   std::size_t max_message_bytes = 1 << 20;  ///< a larger one ends its connection before it is read
   int queue_messages = 64;                  ///< bound of ZeroMQ's own queues, each way
+  Roles lets_in = 0;     ///< of a bound one with keys: who may speak, besides this process itself
+  bool foreign = false;  ///< of another protocol: never keys, and beyond this machine if the caller
+                         ///< says so; he checks who speaks
 };
 
 /// A socket of one thread: made, used and destroyed there.
+///
+/// With keys, whatever a peer sends is dropped from the moment on in which its key is not allowed
+/// any more: receive() never returns it.
 class Socket {
  public:
   /// Binds. An ipc endpoint that a living process serves is refused (ZeroMQ itself would silently
@@ -73,6 +86,10 @@ class Socket {
   /// For a dealer: somebody is connected and the queue to him has room. [rt]
   bool writable() const noexcept;
 
+  /// Why nobody is connected, if the other side said so: half a sentence, or empty. It dials again
+  /// by itself.
+  const char* trouble() const noexcept;
+
   /// The endpoint it is bound to, with the port that was chosen for "tcp://127.0.0.1:0".
   const std::string& endpoint() const noexcept;
 
@@ -80,6 +97,7 @@ class Socket {
   friend class Poller;
   struct Impl;
   explicit Socket(std::unique_ptr<Impl> impl);
+  Status receive_any(Peer& from, std::span<const std::byte>& bytes, bool& may) noexcept;
   std::unique_ptr<Impl> impl_;
 };
 

@@ -226,6 +226,14 @@ bool TrunkLink::alive(base::Nanoseconds now) const noexcept {
   return !away_ && now - last_heard_ < kSilentAfter;
 }
 
+namespace {
+// That it does not answer, and why if it said so.
+std::string does_not_answer(const std::string& endpoint, const TrunkLink& link) {
+  const std::string trunk = "the trunk at '" + endpoint + "' ";
+  return *link.trouble() == '\0' ? trunk + "does not answer" : trunk + "refuses: " + link.trouble();
+}
+}  // namespace
+
 std::optional<TrunkInfo> who_is(transport::Context& context, const std::string& endpoint,
                                 base::Nanoseconds timeout) {
   auto link = TrunkLink::open(context, endpoint, "who is there", 4096);
@@ -265,8 +273,10 @@ Result<LoadReply> load_stock(transport::Context& context, const std::string& end
       if (reply->code != Code::ok) return Error{reply->code, reply->text};
       return std::move(*reply);
     }
-    if (!link->alive(now) && now - began > kSilentAfter)
-      return unavailable(sent ? "went away while it loaded" : "does not answer");
+    if (!link->alive(now) && now - began > kSilentAfter) {
+      if (!sent) return Error{Code::unavailable, does_not_answer(endpoint, *link)};
+      return unavailable("went away while it loaded");
+    }
     if (now - began > timeout) return unavailable("has not loaded it in time");
     if (give_up()) return unavailable("is no longer waited for: the host ends");
     if (link->alive(now) && !sent) sent = link->order(1, stock, id).ok();
@@ -287,8 +297,7 @@ Result<FeaturesReply> ask_once(transport::Context& context, const std::string& e
   FeaturesReply reply;
   for (;;) {
     const base::Nanoseconds now = base::monotonic_ns();
-    if (now >= deadline)
-      return Error{Code::unavailable, "the trunk at '" + endpoint + "' does not answer"};
+    if (now >= deadline) return Error{Code::unavailable, does_not_answer(endpoint, *link)};
     link->heartbeat(now);
     while (link->receive(reply, now)) {
       if (reply.request != request.request) continue;

@@ -129,6 +129,8 @@ class TrunkLink {
 
   /// Empty until the trunk has spoken.
   const std::optional<TrunkInfo>& identity() const noexcept { return identity_; }
+  /// As Socket::trouble().
+  const char* trouble() const noexcept { return socket_.trouble(); }
   /// It spoke within the last second.
   bool alive(base::Nanoseconds now) const noexcept;
 

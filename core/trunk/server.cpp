@@ -95,11 +95,12 @@ class TrunkServer::Impl {
     socket.max_message_bytes = std::size_t{options_.max_tokens} * widest() * sizeof(float) + 1024;
     // Of one host: all its robots may be answered at once.
     socket.queue_messages = static_cast<int>(std::max<std::uint32_t>(64, 2 * options_.queue));
+    socket.lets_in = transport::kHost | transport::kAdmin;
     return socket;
   }
 
   void serve(std::promise<Result<void>>& bound) {
-    transport::Context context;
+    transport::Context context(options_.trust);
     auto socket = transport::Socket::bind(context, transport::SocketKind::router, options_.endpoint,
                                           socket_options());
     if (!socket) return bound.set_value(socket.error());

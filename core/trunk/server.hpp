@@ -18,10 +18,14 @@
 #include "core/trunk/replies.hpp"
 #include "core/trunk/tally.hpp"
 
+namespace cambium::transport {
+struct Trust;
+}
+
 namespace cambium::trunk {
 
 struct ServerOptions {
-  std::string endpoint;                    ///< "ipc://…" or loopback tcp
+  std::string endpoint;                    ///< "ipc://…" or tcp
   std::uint32_t queue = 64;                ///< requests that may wait
   std::uint32_t max_batch = 16;            ///< robots in one forward pass
   std::uint32_t max_tokens = 256;          ///< of one request
@@ -38,6 +42,7 @@ struct ServerOptions {
   base::Nanoseconds snapshot_period = base::kSecond;  ///< of a session, there
   /// Told, on the io thread, when a model came or left, and what is wrong with session_dir. [io]
   std::function<void(const std::string&)> log = {};
+  transport::Trust* trust = nullptr;  ///< borrowed for the server's life; null: no keys
 
   /// Rows of the largest batch; the model's ModelOptions::max_rows has to be at least this.
   std::uint32_t max_rows() const noexcept;

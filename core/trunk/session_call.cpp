@@ -75,6 +75,9 @@ Result<SessionAnswer> call_sessions(transport::Context& context, const std::stri
         return Error{static_cast<Code>(notice->code()), text_of(notice->text())};
     }
     if (!sent) sent = socket->send(transport::bytes_of(builder)).ok();
+    if (*socket->trouble() != '\0')
+      return Error{Code::unavailable,
+                   "the trunk at '" + endpoint + "' refuses: " + socket->trouble()};
     const base::Nanoseconds passed = base::monotonic_ns() - began;
     if (passed > (sent ? timeout : std::min(timeout, kConnect)))
       return Error{Code::unavailable,

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <span>
@@ -117,6 +118,13 @@ struct ClientOptions {
   /// where it is and hold it there, gated as all are, instead of with an error.
   bool hold_chunks = false;
 
+  /// Own secret key, as `cambium keys new` made it; over tcp the connection is encrypted then, and
+  /// the host must have it on its list. Empty: none, and only hosts on this machine are called.
+  std::filesystem::path key_file;
+  /// Public key of the host; whoever answers without its secret half is not spoken to. Empty: the
+  /// host has the same key as this controller.
+  std::filesystem::path host_key_file;
+
   static constexpr std::size_t kShareFrom = 8192;  ///< below, bytes are as fast
   static constexpr std::size_t kNeverShare = SIZE_MAX;
 };
@@ -129,7 +137,7 @@ struct ClientOptions {
 ///            controller keeps its robot still and calls again; the client reconnects by itself.
 class Client {
  public:
-  /// Checks the options and opens the socket; does not wait for the host.
+  /// Checks the options, reads the keys and opens the socket; does not wait for the host.
   static Result<Client> open(ClientOptions options);
   Client(Client&&) noexcept;
   Client& operator=(Client&&) noexcept;
