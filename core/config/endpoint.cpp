@@ -104,7 +104,7 @@ Result<ListenerEndpoint> checked_listener_endpoint(std::string_view text,
   if (!six && ::inet_pton(AF_INET, host.c_str(), &parsed) != 1)
     return refuse(text, "has no address of numbers, expected tcp://127.0.0.1:PORT");
   return ListenerEndpoint{"tcp://" + host + ":" + std::to_string(*port),
-                          host != "[::1]" && !is_loopback_ipv4(host)};
+                          !base::is_loopback(host)};
 }
 
 Result<std::string> ipc_endpoint(const std::filesystem::path& directory, std::string_view name) {

@@ -60,12 +60,14 @@ def _add_admin(
 ) -> argparse.ArgumentParser:
     verb: argparse.ArgumentParser = verbs.add_parser(name, help=summary, description=summary)
     verb.add_argument("--endpoint", default="", help="admin endpoint of the host; else the one of this user")
+    verb.add_argument("--key", default="", help="own secret key for a tcp endpoint")
+    verb.add_argument("--host-key", default="", help="public key of the host")
     verb.add_argument("--json", action="store_true", help="print one JSON object")
     if robot:
         verb.add_argument("robot", help="name of the robot")
 
     def run(options: argparse.Namespace) -> int:
-        report = ask(Admin(options.endpoint), options)
+        report = ask(Admin(options.endpoint, key_file=options.key, host_key_file=options.host_key), options)
         if options.json:
             print(json.dumps(report))
         elif name == "status":

@@ -5,17 +5,16 @@ from __future__ import annotations
 import json
 import os
 import time
-from typing import Any, Dict, Mapping, Union
+from typing import Any, Dict, Mapping
 
 from cambium._wire import schema
 from cambium._wire.dealer import Dealer
 from cambium._wire.reader import Malformed, read
 from cambium._wire.writer import write
 from cambium.endpoints import default_endpoint
+from cambium.keys import Keys, Path
 from cambium.status import CambiumError, Code
 from cambium.version import WIRE_PROTOCOL
-
-Path = Union[str, "os.PathLike[str]"]
 
 STATUS_TIMEOUT = 2.0  #: [s]
 CHANGE_TIMEOUT = 600.0  #: [s] a swap with shadow and probation takes its time
@@ -46,9 +45,15 @@ class Admin:
     Paths are made absolute here: the host must see the same files.
     """
 
-    def __init__(self, endpoint: str = "") -> None:
-        """endpoint  of the host's command line; empty: where a host of this user listens"""
+    def __init__(self, endpoint: str = "", *, key_file: Path = "", host_key_file: Path = "") -> None:
+        """Reads the keys; calls nobody yet.
+
+        endpoint       of the host's command line; empty: where a host of this user listens
+        key_file       own secret key for a tcp endpoint, as `cambium keys new` made it; empty: none
+        host_key_file  public key of the host; empty: it has the same key
+        """
         self.endpoint = endpoint or default_endpoint("admin")
+        self._keys = Keys.open(key_file, host_key_file)
 
     def status(self, timeout: float = STATUS_TIMEOUT) -> Report:
         """Trunk and robots of the host: "trunk_id", "trunk", "robots", …"""
@@ -184,7 +189,7 @@ class Admin:
     def _exchange(self, request: dict[str, Any], deadline: float) -> dict[str, Any]:
         message = write(schema.ADMIN, {"request": request})
         # A socket for each call: the answer to one that was given up cannot come to the next.
-        dealer = Dealer(self.endpoint)
+        dealer = Dealer(self.endpoint, self._keys)
         try:
             sent = False
             while True:
@@ -193,10 +198,9 @@ class Admin:
                 if answer is not None:
                     return _reply_of(answer)
                 now = time.monotonic()
-                if now >= deadline:
-                    raise CambiumError(
-                        Code.unavailable, f"no host answers at '{self.endpoint}'; is `cambium host` running?"
-                    )
+                if now >= deadline or dealer.trouble:
+                    hint = "" if dealer.trouble else "; is `cambium host` running?"
+                    raise CambiumError(Code.unavailable, dealer.why_nobody() + hint)
                 dealer.wait(deadline if sent else min(deadline, now + _TRY_AGAIN))
         finally:
             dealer.close()

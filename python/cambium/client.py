@@ -18,6 +18,7 @@ from cambium._wire.reader import Malformed, identifier_of, read
 from cambium._wire.welcome import robot_of
 from cambium._wire.writer import write
 from cambium.frame_ring import FrameRing
+from cambium.keys import Keys, Path
 from cambium.nearest import did_you_mean
 from cambium.readings import Readings
 from cambium.robot import ActionReply, ChunkReply, ClientEvent, Drive, EventKind, RobotInfo
@@ -53,28 +54,33 @@ class Client:
         on_event: Callable[[ClientEvent], None] | None = None,
         share_from: float = SHARE_FROM,
         hold_chunks: bool = False,
+        key_file: Path = "",
+        host_key_file: Path = "",
     ) -> None:
-        """Opens the socket; does not wait for the host.
+        """Checks the options, reads the keys and opens the socket; does not wait for the host.
 
-        endpoint     of the host's controllers, "ipc:///run/cambium/control"
-        robot        slot to drive
-        embodiment   body this controller was written for; empty: take what is there
-        name         shown to people; empty: program and pid
-        on_event     called from inside the client's calls, on their thread
-        share_from   [bytes] larger readings go through shared memory if the host is on this machine
-        hold_chunks  `infer()` answers what the policy or the trunk refuses with rows that bring the
-                     robot to rest where it is and hold it there, instead of with an error
+        endpoint       of the host's controllers, "ipc:///run/cambium/control"
+        robot          slot to drive
+        embodiment     body this controller was written for; empty: take what is there
+        name           shown to people; empty: program and pid
+        on_event       called from inside the client's calls, on their thread
+        share_from     [bytes] larger readings go through shared memory if the host is on this machine
+        hold_chunks    `infer()` answers what the policy or the trunk refuses with rows that bring the
+                       robot to rest where it is and hold it there, instead of with an error
+        key_file       own secret key, as `cambium keys new` made it; over tcp the connection is
+                       encrypted then; empty: none, and only hosts on this machine are called
+        host_key_file  public key of the host; empty: the host has the same key as this controller
         """
         if not endpoint:
             raise CambiumError(Code.bad_argument, "client: no endpoint was given")
         if not robot:
             raise CambiumError(Code.bad_argument, "client: no robot was named")
-        self._endpoint, self._slot, self._embodiment = endpoint, robot, embodiment
+        self._slot, self._embodiment = robot, embodiment
         self._name = name or f"{os.path.basename(sys.argv[0]) or 'python'}, pid {os.getpid()}"
         self._on_event = on_event
         self._share_from = share_from
-        self._want_chunk = schema.WANT_CHUNK_OR_HOLD if hold_chunks else schema.WANT_CHUNK
-        self._dealer = Dealer(endpoint)
+        self._hold_chunks = hold_chunks
+        self._dealer = Dealer(endpoint, Keys.open(key_file, host_key_file))
 
         self._connected = False
         self._info: RobotInfo | None = None  # of the last Welcome
@@ -123,7 +129,7 @@ class Client:
             return self._info
         if self._last_refusal:
             raise CambiumError(self._last_refusal_code, self._last_refusal)
-        raise CambiumError(Code.unavailable, f"nobody answers at '{self._endpoint}'")
+        raise CambiumError(Code.unavailable, self._dealer.why_nobody())
 
     def set(self, sensor: Union[str, int], values: ArrayLike) -> Code:
         """Sets one reading of the next observation; copied.
@@ -153,13 +159,18 @@ class Client:
         one will be dropped, never mistaken for the next), unavailable (not connected), stale (the body
         changed), bad_argument (a sensor was not set since the connection was made), or the host's refusal.
         """
-        code = self._exchange(schema.WANT_ACTION, timeout)
+        code = self._exchange(schema.WANT_ACTION, 0, timeout)
         answer = self._answer
         return answer if code is Code.ok and isinstance(answer, ActionReply) else ActionReply(code)
 
     def infer(self, timeout: float) -> ChunkReply:
         """Sends what was set and waits [s] for a fresh chunk (lockstep). Codes as of `act()`."""
-        code = self._exchange(self._want_chunk, timeout)
+        if self._hold_chunks:
+            # An eighth is left for the answer: one that the robot makes is better than none.
+            patience_ms = min(max(int(timeout * 875), 1), 60_000)
+            code = self._exchange(schema.WANT_CHUNK_OR_HOLD, patience_ms, timeout)
+        else:
+            code = self._exchange(schema.WANT_CHUNK, 0, timeout)
         answer = self._answer
         return answer if code is Code.ok and isinstance(answer, ChunkReply) else ChunkReply(code)
 
@@ -176,7 +187,7 @@ class Client:
             return int(sensor)
         raise CambiumError(Code.bad_argument, f"no sensor {sensor}, the robot has {len(info.sensors)}")
 
-    def _exchange(self, want: int, timeout: float) -> Code:
+    def _exchange(self, want: int, patience_ms: int, timeout: float) -> Code:
         """Sends the observation and polls until its answer is in."""
         deadline = time.monotonic() + timeout
         if not self._connected and not self._try_hello(deadline):
@@ -184,7 +195,7 @@ class Client:
         if self._readings.missing():
             return Code.bad_argument
         self._answer = None
-        if not self._send_observation(want):
+        if not self._send_observation(want, patience_ms):
             self._lost("the host is gone")
             return Code.unavailable
         self._refusal = Code.ok
@@ -227,7 +238,7 @@ class Client:
         }
         return self._dealer.send(write(schema.HELLO, hello))
 
-    def _send_observation(self, want: int) -> bool:
+    def _send_observation(self, want: int, patience_ms: int) -> bool:
         self._sequence += 1
         observation = {
             "robot_id": self._robot_id,
@@ -238,6 +249,7 @@ class Client:
             "episode_start": self._episode_start,
             "readings": self._readings.pack(self._sequence),
             "same_task": not self._new_task,
+            "patience_ms": patience_ms,
         }
         sent = self._dealer.send(write(schema.OBSERVATION, observation))
         if sent:

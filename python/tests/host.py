@@ -22,16 +22,16 @@ SOCKETS = {"trunk": "trunk", "host": "admin"}  # the last that each of them make
 class Processes:
     """Starts trunk and host from a configuration, stops what is left at the end."""
 
-    def __init__(self, robots: str, stock: Path | str = MODELS / "stock.safetensors", host: str = "") -> None:
+    def __init__(self, robots: str, stock: Path | str = MODELS / "stock.safetensors", control: str = "") -> None:
         self._temporary = tempfile.TemporaryDirectory(prefix="cambium-py-")
         self.folder = Path(self._temporary.name)
-        self.control = f"ipc://{self.folder}/control"
+        self.control = control or f"ipc://{self.folder}/control"
         self.admin = f"ipc://{self.folder}/admin"
         self._running: dict[str, subprocess.Popen[bytes]] = {}
         (self.folder / "cambium.toml").write_text(
-            f'[trunk]\nstock = "{stock}"\nendpoint = "{self.folder.as_uri().replace("file://", "ipc://")}/trunk"\n'
+            f'[trunk]\nstock = "{stock}"\nendpoint = "ipc://{self.folder}/trunk"\n'
             f'[host]\ncontrol = "{self.control}"\nadmin = "{self.admin}"\nrun_dir = "{self.folder}"\n'
-            f'realtime = "off"\n{host}\n{robots}'
+            f'realtime = "off"\n{robots}'
         )
 
     def start(self, what: str) -> None:

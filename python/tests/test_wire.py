@@ -66,6 +66,7 @@ SAMPLES: dict[str, dict[str, Any]] = {
         "episode_start": True,
         "readings": [{"values": [1.0, -2.5]}, {"place": {"offset": 64, "sequence": 2, "size": 72}}],
         "same_task": True,
+        "patience_ms": 875,
     },
     "Action": {"robot_id": 4, "sequence": 7, "generation": 3, "body": 9, "drive": 5, "reason": 2, "limited": 6,
                "chunk_index": 3, "values": [0.5, -0.25]},

@@ -110,6 +110,7 @@ OBSERVATION = Table(
         "episode_start": "bool",
         "readings": TableList(READING),
         "same_task": "bool",
+        "patience_ms": "uint32",
     },
     b"CBOB",
 )
