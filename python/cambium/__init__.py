@@ -1,13 +1,13 @@
 """Drive robots through a Cambium host, and look after the host.
 
-    import cambium
+import cambium
 
-    with cambium.Client("ipc:///run/user/1000/cambium/control", "left") as client:
-        info = client.wait(2.0)
-        ...
-        client.set("joint_position", positions)   # (dof) [rad]
-        reply = client.act(0.008)
-        arm.move(reply.values if reply else still)
+with cambium.Client("ipc:///run/user/1000/cambium/control", "left") as client:
+    info = client.wait(2.0)
+    ...
+    client.set("joint_position", positions)   # (dof) [rad]
+    reply = client.act(0.008)
+    arm.move(reply.values if reply else still)
 """
 
 from cambium.admin import Admin, AdminError, Report

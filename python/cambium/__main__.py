@@ -1,4 +1,4 @@
-"""`python -m cambium VERB`: looks after a host where only Python is installed. Exit codes as of the program `cambium`."""
+"""`python -m cambium VERB`: looks after a host where only Python is installed; exit codes as of `cambium`."""
 
 from __future__ import annotations
 
@@ -46,9 +46,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_trial(swap)
     reload = _add_admin(verbs, "reload", "Read a robot's libraries and bundle again, and swap to them.", _reload)
     _add_trial(reload)
-    _add_admin(
-        verbs, "rollback", "Go back to the generation before the last swap.", lambda a, o: a.rollback(o.robot)
-    )
+    _add_admin(verbs, "rollback", "Go back to the generation before the last swap.", lambda a, o: a.rollback(o.robot))
     _add_parts(_add_admin(verbs, "add", "Add a robot to a running host.", _add))
     _add_admin(verbs, "remove", "Remove a robot from a running host.", lambda a, o: a.remove(o.robot))
     convert.add_arguments(verbs.add_parser("convert", help=convert.SUMMARY, description=convert.SUMMARY))

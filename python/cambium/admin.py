@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from typing import Any, Dict, Mapping
+from typing import Any, Mapping
 
 from cambium._wire import schema
 from cambium._wire.dealer import Dealer
@@ -29,7 +29,7 @@ class AdminError(CambiumError):
         self.report = report
 
 
-class Report(Dict[str, Any]):
+class Report(dict[str, Any]):
     """The host's JSON object, as `cambium VERB --json` prints it; `text` is the sentence for people."""
 
     def __init__(self, values: Mapping[str, Any], text: str) -> None:

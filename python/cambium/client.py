@@ -8,7 +8,7 @@ import os
 import sys
 import time
 from types import TracebackType
-from typing import Any, Callable, Union
+from typing import Any, Callable
 
 from numpy.typing import ArrayLike
 
@@ -131,7 +131,7 @@ class Client:
             raise CambiumError(self._last_refusal_code, self._last_refusal)
         raise CambiumError(Code.unavailable, self._dealer.why_nobody())
 
-    def set(self, sensor: Union[str, int], values: ArrayLike) -> Code:
+    def set(self, sensor: str | int, values: ArrayLike) -> Code:
         """Sets one reading of the next observation; copied.
 
         sensor  name, or index into `RobotInfo.sensors`
@@ -176,7 +176,7 @@ class Client:
 
     # What follows is the client's own.
 
-    def _index_of(self, sensor: Union[str, int], info: RobotInfo) -> int:
+    def _index_of(self, sensor: str | int, info: RobotInfo) -> int:
         if isinstance(sensor, str):
             names = [one.name for one in info.sensors]
             if sensor in names:
@@ -393,9 +393,7 @@ class Client:
         self._last_refusal = ""
         self._connected = True
         if self._info is not None:
-            self._tell(
-                EventKind.connected, f"robot '{self._info.robot}', embodiment '{self._info.embodiment}'{how}"
-            )
+            self._tell(EventKind.connected, f"robot '{self._info.robot}', embodiment '{self._info.embodiment}'{how}")
 
     def _refuse(self, code: Code, text: str) -> None:
         self._refusal = self._last_refusal_code = code

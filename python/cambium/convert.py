@@ -9,7 +9,7 @@ import argparse
 import os
 import re
 import sys
-from typing import Any, Mapping, Sequence
+from typing import Any, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,7 @@ from cambium.status import CambiumError, Code
 SUMMARY = "Convert a published HPT trunk (trunk.pth, or a whole policy) into a stock."
 
 _TRUNK_NAME = re.compile(r"(?:^|\.)trunk\.(blocks\.(\d+)\..+)$")
+_HEADS = re.compile(r"^\s*num_heads:\s*(\d+)\s*(?:#.*)?$", re.MULTILINE)
 _CONFIG_FILES = ("config.yaml", "config.yml")
 
 
@@ -166,7 +167,7 @@ def heads_beside(path: str) -> int | None:
         config = os.path.join(os.path.dirname(path), name)
         if os.path.isfile(config):
             with open(config, encoding="utf-8", errors="replace") as text:
-                found = {int(one) for one in re.findall(r"^\s*num_heads:\s*(\d+)\s*(?:#.*)?$", text.read(), re.M)}
+                found = {int(one) for one in _HEADS.findall(text.read())}
             if len(found) == 1:
                 return found.pop()
     return None

@@ -78,9 +78,7 @@ def _read_public(file: Path) -> bytes:
             "is a secret key, expected a public one: NAME.pub; a secret never leaves the machine that it was made on",
         )
     if not (len(words) == 2 and _NAME.fullmatch(words[0]) and _is_key(words[1])):
-        raise _refuse(
-            file, Code.bad_data, "is no public key, expected one line 'NAME KEY', the key 40 digits of Z85"
-        )
+        raise _refuse(file, Code.bad_data, "is no public key, expected one line 'NAME KEY', the key 40 digits of Z85")
     return words[1].encode()
 
 
@@ -110,7 +108,7 @@ def _words(file: Path) -> tuple[list[str], bool]:
 
 def _is_key(text: str) -> bool:
     try:
-        return len(text) == 40 and len(z85.decode(text.encode())) == 32
+        return len(text) == 40 and len(z85.decode(text.encode())) == 32  # type: ignore[no-untyped-call]
     except (KeyError, ValueError, struct.error):  # no digit; not ASCII; more than 32 bits
         return False
 

@@ -7,7 +7,7 @@ from typing import Sequence
 
 
 def did_you_mean(name: str, valid: Sequence[str]) -> str:
-    """" (did you mean 'x'?)", or " (valid: 'a', 'b')" if nothing is near."""
+    """ " (did you mean 'x'?)", or " (valid: 'a', 'b')" if nothing is near."""
     near = difflib.get_close_matches(name, valid, 1)
     if near:
         return f" (did you mean '{near[0]}'?)"

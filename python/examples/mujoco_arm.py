@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """A controller with MuJoCo: an arm of examples/reach, its physics, and a host that moves it to a goal.
 
-    pip install mujoco
-    python3 mujoco_arm.py [--endpoint ipc:///…/control] [--robot left] [--arm planar3] [--seconds 10]
+pip install mujoco
+python3 mujoco_arm.py [--endpoint ipc:///…/control] [--robot left] [--arm planar3] [--seconds 10]
 """
 
 import argparse
@@ -28,7 +28,7 @@ parser.add_argument("--arm", default="planar3")
 parser.add_argument("--seconds", type=float, default=10.0)
 options = parser.parse_args()
 
-with cambium.Client(options.endpoint, options.robot, embodiment=options.arm, on_event=lambda event: print(event.text)) as client:
+with cambium.Client(options.endpoint, options.robot, embodiment=options.arm) as client:
     info = client.wait(10.0)
     model = mujoco.MjModel.from_xml_path(str(ARMS / f"{options.arm}.xml"))
     for joint in info.joints:  # the ranges are the embodiment's, not the model's

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """A controller in numpy: a simulated planar arm (3 joints, plugins/planar3) that a host moves to goals.
 
-    python3 planar_arm.py [--endpoint ipc:///…/control] [--robot left] [--goals 5]
+python3 planar_arm.py [--endpoint ipc:///…/control] [--robot left] [--goals 5]
 """
 
 import argparse
@@ -28,20 +28,28 @@ parser.add_argument("--goals", type=int, default=5)
 options = parser.parse_args()
 chance = np.random.default_rng(1)
 
-with cambium.Client(options.endpoint, options.robot, embodiment="planar3", on_event=lambda event: print(event.text)) as client:
+
+def tell(event):
+    print(event.text)
+
+
+with cambium.Client(options.endpoint, options.robot, embodiment="planar3", on_event=tell) as client:
     info = client.wait(10.0)
     q = np.array([joint.home for joint in info.joints])
     reached = 0
-    for goal in (tool(q + chance.uniform(-0.5, 0.5, 3)) for _ in range(options.goals)):
+    for _ in range(options.goals):
+        goal = tool([joint.home for joint in info.joints] + chance.uniform(-0.5, 0.5, 3))
         client.start_episode()
         next_tick = time.monotonic()
         for _ in range(4 * int(info.control_hz)):  # four seconds at most
-            client.set("joint_position", q)
-            client.set("tool", tool(q))
-            client.set("goal", goal)
+            # [tick]
+            client.set("joint_position", q)  # [rad] (3)
+            client.set("tool", tool(q))  # [m] (3)
+            client.set("goal", goal)  # [m] (3)
             reply = client.act(0.8 / info.control_hz)
             if reply:  # else the arm stands still for this tick
                 q = q + reply.values / info.control_hz
+            # [/tick]
             next_tick += 1 / info.control_hz
             time.sleep(max(0.0, next_tick - time.monotonic()))
             if np.linalg.norm(tool(q) - goal) < 0.02:

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Looks after a host: other weights for a robot while it moves, and back again.
 
-    python3 swap_while_it_moves.py --bundle models/planar3_regrafted.safetensors [--admin ipc:///…/admin] [--robot left]
+python3 swap_while_it_moves.py --bundle models/planar3_regrafted.safetensors [--admin ipc:///…/admin] [--robot left]
 """
 
 import argparse

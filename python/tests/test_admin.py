@@ -81,7 +81,9 @@ class CommandLine(HostTest):
         self.tick_until(client, lambda reply: reply.drive is cambium.Drive.policy)
         code, table, _ = self.run_main("status")
         self.assertEqual(code, 0)
-        self.assertRegex(table, r"trunk [0-9a-f]{16}  hpt on \w+, \d+ requests served\nrobot .*\nleft +planar3 +3 +\d+ policy")
+        self.assertRegex(
+            table, r"trunk [0-9a-f]{16}  hpt on \w+, \d+ requests served\nrobot .*\nleft +planar3 +3 +\d+ policy"
+        )
         code, text, _ = self.run_main("status", "--json")
         self.assertEqual((code, json.loads(text)["robots"][0]["name"]), (0, "left"))
 

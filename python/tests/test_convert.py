@@ -65,7 +65,15 @@ class Converting(unittest.TestCase):
     def id_by_the_program(self, stock: Path) -> str:
         """`cambium convert` verifies every byte of a stock and says its id."""
         done = subprocess.run(
-            [built("CAMBIUM_PROGRAM"), "convert", stock, self.folder / "again.safetensors", "--precision", "f32", "--json"],
+            [
+                built("CAMBIUM_PROGRAM"),
+                "convert",
+                stock,
+                self.folder / "again.safetensors",
+                "--precision",
+                "f32",
+                "--json",
+            ],
             capture_output=True,
             text=True,
         )
@@ -113,7 +121,10 @@ class Converting(unittest.TestCase):
 
     def test_what_is_no_hpt_trunk_is_refused_by_name(self) -> None:
         def but(**changes: Any) -> dict[str, np.ndarray]:
-            changed = {**toy_trunk(), **{f"trunk.blocks.1.{name.replace('__', '.')}": one for name, one in changes.items()}}
+            changed = {
+                **toy_trunk(),
+                **{f"trunk.blocks.1.{name.replace('__', '.')}": one for name, one in changes.items()},
+            }
             return {name: one for name, one in changed.items() if one is not None}
 
         nan = np.full(8, np.nan, np.float32)

@@ -13,7 +13,7 @@ from tests.tree import MODELS, PYTHON
 
 
 class Examples(HostTest):
-    def run_example(self, name: str, *arguments: str) -> "subprocess.Popen[str]":
+    def run_example(self, name: str, *arguments: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
             [sys.executable, PYTHON / "examples" / name, *arguments],
             env={**os.environ, "PYTHONPATH": str(PYTHON)},
@@ -22,7 +22,7 @@ class Examples(HostTest):
             text=True,
         )
 
-    def finish(self, example: "subprocess.Popen[str]") -> str:
+    def finish(self, example: subprocess.Popen[str]) -> str:
         out, _ = example.communicate(timeout=3 * PATIENCE)
         self.assertEqual(example.returncode, 0, out + self.processes.said())
         return out
@@ -30,7 +30,9 @@ class Examples(HostTest):
     def test_the_arm_reaches_its_goals_and_its_weights_are_swapped_meanwhile(self) -> None:
         arm = self.run_example("planar_arm.py", "--endpoint", self.processes.control, "--goals", "5")
         bundle = str(MODELS / "planar3_regrafted.safetensors")
-        told = self.finish(self.run_example("swap_while_it_moves.py", "--admin", self.processes.admin, "--bundle", bundle))
+        told = self.finish(
+            self.run_example("swap_while_it_moves.py", "--admin", self.processes.admin, "--bundle", bundle)
+        )
         self.assertIn("robot 'left': weights swapped, generation 2", told)
         self.assertIn("same trunk: True", told)
         self.assertRegex(self.finish(arm), r"reached [45] of 5\n")

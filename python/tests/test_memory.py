@@ -32,7 +32,9 @@ def write_stock(file: Path) -> str:
     write_safetensors(file, toy_trunk(blocks=1), metadata)
     again = file.with_name("again.safetensors")
     said = subprocess.run(
-        [built("CAMBIUM_PROGRAM"), "convert", file, again, "--precision", "f32", "--json"], capture_output=True, check=True
+        [built("CAMBIUM_PROGRAM"), "convert", file, again, "--precision", "f32", "--json"],
+        capture_output=True,
+        check=True,
     )
     return str(json.loads(said.stdout)["from"]["trunk"])
 
@@ -80,7 +82,9 @@ class Frames(HostTest):
 
     def test_without_shared_memory_both_sizes_are_named(self) -> None:
         client = self.client("eye", share_from=cambium.NEVER_SHARE)
-        with self.assertRaisesRegex(CambiumError, "432 KB, the host's max_message_kb is 256.*switched off here") as caught:
+        with self.assertRaisesRegex(
+            CambiumError, "432 KB, the host's max_message_kb is 256.*switched off here"
+        ) as caught:
             client.wait(2.0)
         self.assertIs(caught.exception.code, Code.limit)
         self.assertIn(EventKind.refused, self.kinds())

@@ -46,7 +46,11 @@ class Package(unittest.TestCase):
             done = subprocess.run(install, capture_output=True, text=True)
             self.assertEqual(done.returncode, 0, done.stderr)
             said = subprocess.run(
-                [python, "-c", "import cambium, pathlib; print(cambium.__version__, pathlib.Path(cambium.__file__).parent)"],
+                [
+                    python,
+                    "-c",
+                    "import cambium, pathlib; print(cambium.__version__, pathlib.Path(cambium.__file__).parent)",
+                ],
                 cwd=there,
                 capture_output=True,
                 text=True,
@@ -61,8 +65,10 @@ class Package(unittest.TestCase):
 
     def test_its_types_are_sound(self) -> None:
         if importlib.util.find_spec("mypy") is None:
-            self.skipTest("mypy is not here")
-        done = subprocess.run([sys.executable, "-m", "mypy", "--cache-dir=/dev/null"], cwd=PYTHON, capture_output=True, text=True)
+            self.skipTest(f"mypy is not here: {sys.executable} -m pip install mypy")
+        done = subprocess.run(
+            [sys.executable, "-m", "mypy", "--cache-dir=/dev/null"], cwd=PYTHON, capture_output=True, text=True
+        )
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
 
 

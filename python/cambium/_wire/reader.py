@@ -15,7 +15,7 @@ from cambium._wire.schema import SCALARS, Optional, Struct, Table, TableList
 _OFFSET = struct.Struct("<I")
 _BACK = struct.Struct("<i")
 _HALF = struct.Struct("<H")
-_ARRAYS = {"[float]": np.dtype("<f4"), "[uint32]": np.dtype("<u4"), "[ubyte]": np.dtype("u1")}
+_ARRAYS: dict[str, np.dtype[Any]] = {"[float]": np.dtype("<f4"), "[uint32]": np.dtype("<u4"), "[ubyte]": np.dtype("u1")}
 
 
 class Malformed(ValueError):
