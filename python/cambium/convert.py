@@ -49,10 +49,10 @@ def load_checkpoint(path: str) -> dict[str, NDArray[Any]]:
     """All tensors of a PyTorch checkpoint; a nested one by dotted names. Executes nothing of the file."""
     try:
         import torch
-    except ImportError:
+    except ImportError as error:
         raise CambiumError(
             Code.unavailable,
-            f"'{path}': a .pth file is read with PyTorch, which is not installed here: "
+            f"'{path}': a .pth file is read with PyTorch, which cannot be had here ({error}): "
             "apt install python3-torch, or pip install torch",
         ) from None
     try:

@@ -48,6 +48,7 @@ class FrameRing:
 
     def __init__(self, sizes: Sequence[int]) -> None:
         """sizes: numbers of each reading; 0: it has no slots. CambiumError says why there is no memory."""
+        self.descriptor = -1
         if platform.machine() not in ("x86_64", "AMD64"):
             # Others may show the host a number before the sequence that announces it.
             raise CambiumError(Code.unavailable, f"Python cannot order its stores on {platform.machine()}")
@@ -60,7 +61,6 @@ class FrameRing:
             raise CambiumError(Code.limit, f"the large readings need more than {MAX_BYTES >> 20} MB of memory")
         self.bytes = total
         self.token = secrets.token_bytes(TOKEN_BYTES)
-        self.descriptor = -1
         try:
             self.descriptor = os.memfd_create("cambium-frames", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
             os.ftruncate(self.descriptor, total)

@@ -93,11 +93,13 @@ def _words(file: Path) -> tuple[list[str], bool]:
             Code.not_found if missing else Code.failed,
             f"{error.strerror}{'; ' + _MADE_BY if missing else ''}",
         ) from None
-    with open(descriptor, "rb") as opened:
+    try:
         about = os.fstat(descriptor)
         if not stat.S_ISREG(about.st_mode):
             raise _refuse(file, Code.bad_argument, "is not a file")
-        text = opened.read(_LARGEST)
+        text = os.read(descriptor, _LARGEST)
+    finally:
+        os.close(descriptor)
     if len(text) == _LARGEST:
         raise _refuse(file, Code.bad_data, "is larger than any key file")
     others_read = bool(about.st_mode & 0o077) or about.st_uid not in (os.geteuid(), 0)

@@ -111,7 +111,7 @@ class Driving(HostTest):
 
     def test_refusals_of_a_hello_come_with_the_hosts_sentence(self) -> None:
         with self.assertRaisesRegex(CambiumError, "no robot 'lfet' here") as caught:
-            self.client("lfet").wait(PATIENCE)
+            self.client("lfet").wait(1.0)
         self.assertIs(caught.exception.code, Code.not_found)
         with self.assertRaisesRegex(CambiumError, "planar3"):
             self.client(embodiment="panda7").wait(1.0)
@@ -238,6 +238,20 @@ class Outliving(HostTest):
         self.processes.start("host")
         self.tick_until(client, by_policy)
         self.assertEqual(self.kinds().count(EventKind.connected), 2)
+
+    def test_without_a_trunk_lockstep_may_hold_instead(self) -> None:
+        client = self.client(hold_chunks=True)
+        client.wait(PATIENCE)
+        observe(client)
+        driven = client.infer(PATIENCE)
+        self.assertEqual((driven.code, driven.drive, driven.reason), (Code.ok, Drive.policy, Code.ok))
+        self.processes.stop("trunk")
+        observe(client)
+        held = client.infer(2.0)
+        self.processes.start("trunk")
+        self.assertEqual((held.code, held.drive, held.values.shape), (Code.ok, Drive.hold, (8, 3)))
+        self.assertIsNot(held.reason, Code.ok)
+        np.testing.assert_array_equal(held.values[-1], np.zeros(3, np.float32))
 
     def test_without_a_trunk_the_robot_holds_and_lockstep_is_told(self) -> None:
         client = self.client()
