@@ -51,8 +51,19 @@ class Processes:
                 raise RuntimeError(f"cambium {what} does not listen; {self.said()}")
             time.sleep(0.005)
 
-    def signal(self, what: str, number: signal.Signals) -> None:
-        self._running[what].send_signal(number)
+    def pause(self, what: str) -> None:
+        """Returns when none of its threads runs any more."""
+        process = self._running[what]
+        process.send_signal(signal.SIGSTOP)
+        until = time.monotonic() + PATIENCE
+        tasks = list(Path(f"/proc/{process.pid}/task").iterdir())
+        while any((task / "stat").read_text().rpartition(")")[2].split()[0] != "T" for task in tasks):
+            if time.monotonic() > until:
+                raise RuntimeError(f"cambium {what} does not stop")
+            time.sleep(0.001)
+
+    def go_on(self, what: str) -> None:
+        self._running[what].send_signal(signal.SIGCONT)
 
     def stop(self, what: str) -> None:
         process = self._running.pop(what)

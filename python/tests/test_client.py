@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import subprocess
 import threading
 import time
@@ -220,11 +219,12 @@ class Outliving(HostTest):
         here, there = (0.45, 0.05, 0.1), (0.3, -0.3, 0.1)
         expected = chunk_for(there)
         self.assertGreater(np.abs(chunk_for(here) - expected).max(), 1e-3)
-        self.processes.signal("host", signal.SIGSTOP)
+        self.processes.pause("host")
+        self.addCleanup(self.processes.go_on, "host")
         client.start_episode()
         observe(client, here)
         self.assertIs(client.infer(0.05).code, Code.timeout)
-        self.processes.signal("host", signal.SIGCONT)
+        self.processes.go_on("host")
         np.testing.assert_array_equal(chunk_for(there), expected)
 
     def test_a_host_that_restarts_is_found_again(self) -> None:
