@@ -1,5 +1,6 @@
 // tests/python/client_values.cpp: what the C++ client is answered to one observation: the robot at
-// home. Prints the drive, the action and the chunk, as hexadecimal floats that Python reads exactly.
+// home. Prints the drive, the action and the chunk, as hexadecimal floats that Python reads
+// exactly.
 #include <cstdio>
 #include <vector>
 
