@@ -51,8 +51,8 @@ class OpenpiCapturesTest : public OpenpiTest {
     RawWebSocket client(std::move(socket));
     client.socket.send(stream.substr(head));
     EXPECT_EQ(client.answered().opcode, kBinary);  // the metadata
-    for (const auto& payload : json(name + ".c2s")["payloads"])
-      EXPECT_EQ(read_reply(client.answered()).error, "") << payload;
+    const Json sent = json(name + ".c2s")["payloads"];
+    for (const auto& payload : sent) EXPECT_EQ(read_reply(client.answered()).error, "") << payload;
   }
 };
 
