@@ -80,28 +80,40 @@ ClientsRow row_of(const std::string& protocol, int clients, const Measured& meas
 struct Lane {
   const Protocol* protocol = nullptr;
   std::size_t index = 0;
+  std::unique_ptr<BareServer> bare;  // ends after its client
   Client client, bare_client;
-  std::unique_ptr<BareServer> bare;
   Measured measured;
   std::vector<double> echo;
   Measured many;
   double blocked = 0, quiet = 0;
 };
 
+/// Asks until it is answered with a chunk: robots may still be somebody else's.
+Result<void> warm_up(ProtocolClient& client, const std::function<bool()>& give_up) {
+  for (int done = 0; done < kWarmUp;) {
+    if (auto asked = client.ask(); !asked) return asked;
+    const auto answer = client.answered();
+    if (answer && !answer->held) {
+      ++done;
+    } else if (give_up()) {
+      return answer ? Error{Code::unavailable, "its robot only holds"} : answer.error();
+    } else {
+      std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    }
+  }
+  return {};
+}
+
 Result<Client> connect(const Protocol& protocol, const std::string& endpoint,
                        const std::string& robot, const std::function<bool()>& interrupted) {
   const auto until = base::monotonic_ns() + kConnect;
+  const auto give_up = [&] { return base::monotonic_ns() > until || interrupted(); };
   for (;;) {
     auto client = protocol.connect(endpoint, robot);
     Result<void> answered;
-    if (client) {
-      Measured ignored;
-      for (int i = 0; i < kWarmUp && answered; ++i) answered = exchange(**client, ignored);
-      if (answered) return client;
-    }
+    if (client && (answered = warm_up(**client, give_up))) return client;
     const Error why = client ? answered.error() : client.error();
-    if (base::monotonic_ns() > until || interrupted())
-      return Error{why.code, fmt::format("{}: {}", protocol.name, why.message)};
+    if (give_up()) return Error{why.code, fmt::format("{}: {}", protocol.name, why.message)};
     std::this_thread::sleep_for(std::chrono::milliseconds(50));
   }
 }

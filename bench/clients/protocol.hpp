@@ -32,7 +32,7 @@ class ProtocolClient {
   virtual Result<void> recover() = 0;
 };
 
-/// Reads whole messages and answers each with the same bytes. Ends with the object.
+/// Reads whole messages and answers each with the same bytes. Its end waits for that of its client.
 class BareServer {
  public:
   virtual ~BareServer() = default;

@@ -20,8 +20,7 @@ constexpr std::uint64_t kHorizon = 16, kHidden = 32;
 
 Result<std::unique_ptr<ClientRig>> ClientRig::start(const ClientRigOptions& options) {
   std::unique_ptr<ClientRig> rig(new ClientRig(options));
-  if (auto written =
-          write_arms_bundle(rig->folder_.path / "arms.safetensors", options.stock, 0.1F);
+  if (auto written = write_arms_bundle(rig->folder_.path / "arms.safetensors", options.stock, 0.1F);
       !written)
     return written.error();
   rig->write_config();
@@ -58,7 +57,8 @@ Result<void> write_arms_bundle(const std::filesystem::path& file,
     spec.layout.push_back({.sensor = camera, .stem = "glance", .shape = {kSide, kSide, kColours}});
 
   const std::uint64_t width = spec.width, out = kHorizon * kJoints;
-  const std::vector<float> small(std::max(width, out) * kHidden, 0.01F), one(1, 1.0F), none(1), scale(1, 1 / speed);
+  const std::vector<float> small(std::max(width, out) * kHidden, 0.01F), one(1, 1.0F), none(1),
+      scale(1, 1 / speed);
   std::vector<nn::TensorToWrite> tensors;
   const auto add = [&](const std::string& name, std::vector<std::uint64_t> shape,
                        const std::vector<float>& values) {
@@ -96,7 +96,8 @@ void ClientRig::write_config() const {
     if (protocol.listener == nullptr) continue;
     const auto listener = [&](const std::string& robots) {
       file << "[[listener]]\n"
-           << protocol.listener << "\nendpoint = \"tcp://127.0.0.1:0\"\nmax_clients = 64\n"
+           << protocol.listener
+           << "\nendpoint = \"tcp://127.0.0.1:0\"\nmax_clients = 64\nsilent_after_ms = 3000\n"
            << robots << protocol.mapping;
     };
     listener(fmt::format("robot = \"{}\"", robot(static_cast<int>(i))));

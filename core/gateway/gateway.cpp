@@ -50,6 +50,10 @@ bool Gateway::token_fits(std::string_view shown) const noexcept {
 
 void Gateway::refuse(std::string_view from, const std::string& sentence) {
   refused_.fetch_add(1, std::memory_order_relaxed);
+  say_once(from, sentence);
+}
+
+void Gateway::say_once(std::string_view from, const std::string& sentence) {
   {
     const std::lock_guard lock(mutex_);
     if (said_.size() >= kSentences || !said_.insert(sentence).second) return;

@@ -71,6 +71,8 @@ class Gateway {
   /// A message or connection that came to no session: counted, and logged the first time that this
   /// sentence is said (never with bytes of the message or a token). [any]
   void refuse(std::string_view from, const std::string& sentence);
+  /// Logs the first time that this sentence is said, and counts nothing. [any]
+  void say_once(std::string_view from, const std::string& sentence);
   /// The name that the protocol gives to the array of all joints: "actions" unless said otherwise.
   static const char* default_action(config::Protocol protocol) noexcept;
 

@@ -236,6 +236,7 @@ Result<void> Session::infer(const Observation& observation, Answer& answer) {
   const Status status = my.ask(begin + within, observation, reply, error);
   if (!error) {
     my.counts->refused.fetch_add(1, std::memory_order_relaxed);
+    my.gateway.say_once(my.counts->client, error.error().message);
     const std::lock_guard lock(my.counts->mutex);
     my.counts->why = error.error().message;
     return error;

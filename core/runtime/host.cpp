@@ -77,6 +77,8 @@ Result<std::unique_ptr<Host>> Host::start(config::Config config, Log log,
   auto trust = base::Trust::read(settings.trust.keys);
   if (!trust) return trust.error();
   host->trust_ = std::move(*trust);
+  for (const auto& key : host->trust_.keys())
+    host->log("trust: opens what is signed with key " + base::short_name(key));
   // The default path may lead nowhere: robots without a bundle need no stock.
   if (settings.given.contains("trunk.stock") || std::filesystem::exists(settings.trunk.stock)) {
     auto stock = nn::Stock::open(settings.trunk.stock, host->trust_.of(base::FileKind::stock));

@@ -106,6 +106,12 @@ class Robot {
     base::Nanoseconds patience = 0;
   };
 
+  // What became of a chunk on its way through the gate.
+  struct Sent {
+    bool sent = false;
+    GateVerdict verdict;
+  };
+
   void handle_observation(const ObservationFrame& frame) noexcept;
   void handle_features(const FeaturesFrame& frame) noexcept;
   bool accept(const ObservationFrame& frame, bool& finite) noexcept;
@@ -126,10 +132,8 @@ class Robot {
   void answer_chunk() noexcept;
   void answer_without_chunk(const Inference::Request& request, Code code,
                             const char* what) noexcept;
-  OutFrame* begin_chunk(const Inference::Request& request) noexcept;
-  void end_chunk(const OutFrame& out) noexcept;
   template <class Wish>
-  GateVerdict gate_rows(OutFrame& out, base::Nanoseconds readable, Wish wish) noexcept;
+  Sent send_chunk(const Inference::Request& request, Drive drive, Code code, Wish wish) noexcept;
   void compare() noexcept;
   void judge_tick(bool driven, const GateVerdict& verdict) noexcept;
   void fault(Code code, const char* what) noexcept;

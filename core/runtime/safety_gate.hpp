@@ -49,7 +49,7 @@ struct GateVerdict {
   std::uint64_t violations = 0;
 };
 
-/// One robot's gate. Robot::act and Robot::answer_chunk are its only callers in the host, and
+/// One robot's gate. Robot::act and Robot::send_chunk are its only callers in the host, and
 /// nothing reaches a controller past them (tests/layering/gate_test.cpp). Everything is reduced to
 /// a velocity command per joint:
 ///   1. finite, or the robot is brought to rest;

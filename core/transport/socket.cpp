@@ -394,7 +394,9 @@ bool Socket::reaches(const Peer& peer) noexcept {
 }
 
 std::string_view Socket::address() const noexcept {
-  return impl_->address.data();
+  constexpr std::string_view kHere = "localhost";  // of ipc, with ids of user, group and process
+  const std::string_view address = impl_->address.data();
+  return address.starts_with(kHere) ? kHere : address;
 }
 
 bool Socket::writable() const noexcept {

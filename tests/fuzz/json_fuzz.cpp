@@ -4,6 +4,7 @@
 #include <set>
 
 #include "core/adapters/json/line_reader.hpp"
+#include "core/adapters/json/long_texts.hpp"
 #include "core/adapters/json/reply.hpp"
 #include "core/adapters/json/request.hpp"
 #include "tests/fuzz/arrays.hpp"
@@ -32,11 +33,25 @@ void message(std::string_view text) {
   }
 }
 
+void long_texts(std::string_view text) {
+  std::string rest, whole;
+  const auto taken = adapters::take_long_texts(text, 3, rest);
+  std::size_t at = 0;
+  for (const auto& one : taken) {
+    fuzz::promise(one.text.size() > 3, "short texts stay where they are");
+    whole.append(rest, at, one.at - at).append(one.text);
+    at = one.at;
+  }
+  whole.append(rest, at);
+  fuzz::promise(taken.empty() || whole == text, "what is taken out has its place");
+}
+
 }  // namespace
 
 int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::string_view text = fuzz::text(data, size);
   message(text);
+  long_texts(text);
   constexpr std::size_t kLongest = 200, kPiece = 37;
   adapters::LineReader lines(kLongest);
   for (std::size_t at = 0; at < text.size(); at += kPiece) {

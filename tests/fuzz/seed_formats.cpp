@@ -60,6 +60,43 @@ void msgpack_seeds(const Keep& keep) {
              "\xca\x3f\x80\0\0\xd9\1a\xc5\0\1b"sv));
 }
 
+// An observation of a camera of 2 x 3 pixels and two joints, as GR00T's generations write it.
+void groot_seeds(const Keep& keep) {
+  const std::vector<float> picture(18, 0.5F), joints = {0.1F, 0.2F};
+  const auto seed = [&](const char* name, formats::ArrayDialect dialect, bool nested) {
+    const auto array = [&](formats::MsgpackWriter& to, std::vector<std::uint64_t> shape,
+                           std::span<const float> values) {
+      if (nested) shape.insert(shape.begin(), 1);  // N1.5 has no batches
+      to.array(dialect, shape, values);
+    };
+    formats::MsgpackWriter to;
+    to.map(3);
+    to.text("endpoint"), to.text("get_action");
+    to.text("api_token"), to.text("1234");
+    to.text("data");
+    if (nested) {
+      to.map(2);
+      to.text("options"), to.nil();
+      to.text("observation"), to.map(3);
+      to.text("video"), to.map(1), to.text("front"), array(to, {1, 2, 3, 3}, picture);
+      to.text("state"), to.map(1), to.text("arm"), array(to, {1, 2}, joints);
+      to.text("language"), to.map(1), to.text("task"), to.list(1), to.text("fold");
+    } else {
+      to.map(3);
+      to.text("video.front"), array(to, {1, 2, 3, 3}, picture);
+      to.text("state.arm"), array(to, {1, 2}, joints);
+      to.text("annotation.human.task_description"), to.list(1), to.text("fold");
+    }
+    keep("groot", name, to.bytes());
+  };
+  seed("n15", formats::ArrayDialect::npy, false);
+  seed("n16", formats::ArrayDialect::npy, true);
+  seed("n17", formats::ArrayDialect::msgpack_numpy, true);
+  keep("groot", "ping",
+       bytes("\x81\xa8"
+             "endpoint\xa4ping"sv));
+}
+
 void json_seeds(const Keep& keep) {
   int count = 0;
   for (
@@ -72,9 +109,38 @@ void json_seeds(const Keep& keep) {
     keep("json", "message_" + std::to_string(++count), bytes(text));
 }
 
+// The first byte says what the others are: see openpi_fuzz.cpp.
+void openpi_seeds(const Keep& keep) {
+  keep("openpi", "healthz", bytes("\0GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"sv));
+  keep("openpi", "upgrade",
+       bytes("\0GET /?robot=left HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: "
+             "Upgrade\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: "
+             "13\r\nAuthorization: Api-Key k\r\n\r\n"sv));
+  keep("openpi", "post",
+       bytes("\0POST /x?y HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"sv));
+  keep("openpi", "frames",
+       bytes("\1\x89\x80\1\2\3\4\x02\x81\1\2\3\4\x81\x80\x80\1\2\3\4\x88\x82\0\0\0\0\3\xe8"sv));
+  const float joints[] = {0.1F, -0.1F}, goal[] = {0.2F, 0, 0.3F};
+  for (const auto& [name, dialect] :
+       {std::pair{"observation", formats::ArrayDialect::openpi},
+        std::pair{"observation_msgpack_numpy", formats::ArrayDialect::msgpack_numpy}}) {
+    formats::MsgpackWriter writer;
+    writer.map(4);
+    writer.text("joint_position"), writer.array(dialect, std::vector<std::uint64_t>{2}, joints);
+    writer.text("goal"), writer.array(dialect, std::vector<std::uint64_t>{3}, goal);
+    writer.text("prompt"), writer.text("fold");
+    writer.text("more"), writer.map(1), writer.text("numbers"), writer.list(1), writer.number(1);
+    std::vector<std::byte> seed = {std::byte{2}};
+    seed.insert(seed.end(), writer.bytes().begin(), writer.bytes().end());
+    keep("openpi", name, seed);
+  }
+}
+
 }  // namespace
 
 void format_seeds(const Keep& keep) {
+  groot_seeds(keep);
+  openpi_seeds(keep);
   npy_seeds(keep);
   msgpack_seeds(keep);
   json_seeds(keep);

@@ -13,9 +13,10 @@ namespace cambium::fuzz {
 
 class ToyHost {
  public:
-  ToyHost() {
+  /// named: its controllers may have a context of their own.
+  explicit ToyHost(bool named = false) {
     config_.trunk.stock = folder_ / "stock.safetensors";
-    config_.host.control = "inproc://control";
+    config_.host.control = named ? "ipc://" + (folder_ / "control").string() : "inproc://control";
     config_.host.admin = "inproc://admin";
     config_.host.run_dir = folder_.path();
     config_.host.realtime = config::Realtime::off;
@@ -34,6 +35,7 @@ class ToyHost {
     host_ = Caller::must(runtime::Host::start(config_, [](const std::string&) {}));
   }
   runtime::Host& host() noexcept { return *host_; }
+  const std::string& control() const noexcept { return config_.host.control; }
   const config::RobotConfig& robot() const noexcept { return robot_; }
   const std::string& trunk_id() const noexcept { return trunk_id_; }
 

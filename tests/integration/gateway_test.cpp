@@ -221,7 +221,7 @@ TEST_F(GatewayTest, ARobotForWhichNothingWasLearnedHolds) {
   EXPECT_EQ(answer.reason, Code::unavailable);
 }
 
-TEST_F(GatewayTest, ARobotThatWasRemovedIsHeldBySessionItself) {
+TEST_F(GatewayTest, ARobotThatWasRemovedIsHeldByTheSessionItself) {
   listener_.answer_within = 200ms;
   start_trunk();
   start_host();
@@ -361,7 +361,14 @@ TEST_F(GatewayTest, WhatAClientSentWrongIsToldAndChangesNothing) {
   refused = infer(*client, answer, message(2, std::numeric_limits<float>::quiet_NaN()));
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().message, "key 'joint_position': number 0 is NaN or infinite");
+  ASSERT_FALSE(infer(*client, answer, missing));
   EXPECT_TRUE(infer_until(*client, answer, driven));
+  // Counted each time, logged once.
+  EXPECT_EQ(gateway_->status("").clients.at(0).refused, 3U);
+  const std::string said = log(), sentence = "somebody refused: key 'joint_position' is missing";
+  const auto first = said.find(sentence);
+  ASSERT_NE(first, std::string::npos) << said;
+  EXPECT_EQ(said.find(sentence, first + 1), std::string::npos) << said;
 }
 
 TEST_F(GatewayTest, AnotherTaskIsAnotherEpisode) {

@@ -1,6 +1,6 @@
 // GR00T clients that come, go, wait, send nonsense and lose their host's other parts.
 #include <atomic>
-#include <cmath>
+#include <cstdlib>
 #include <limits>
 
 #include "tests/integration/groot_fixture.hpp"
@@ -36,21 +36,21 @@ TEST_F(GrootClients, SixteenAtOnceAreServedAndNoneWaitsForAnother) {
   std::vector<test::Requester> clients;
   for (std::size_t i = 0; i < names.size(); ++i) {
     clients.push_back(requester(endpoint));  // in the order of the robots
-    ASSERT_EQ(Read(clients[i].ask(state_request(kPose))).info("drive"), "policy") << i;
+    ASSERT_EQ(drive(clients[i], state_request(kPose)), "policy") << i;
   }
   EXPECT_EQ(Read(requester(endpoint).ask(state_request(kPose))).error(),
             "all 16 places of this listener are taken (max_clients)");
 
   for (auto& client : clients) client.send(state_request(kPose));
   for (std::size_t i = 1; i < clients.size(); ++i) {
-    EXPECT_EQ(Read(clients[i].receive()).info("drive"), "policy") << i;
+    EXPECT_EQ(Read(clients[i].receive()).numbers("x").size(), 16U * 4) << i;
     clients[i].send(state_request(kPose));
   }
   zmq::message_t none;
   EXPECT_FALSE(clients[0].socket().recv(none, zmq::recv_flags::dontwait))
       << "the slow one was expected to be slower than fifteen others";
   for (std::size_t i = 0; i < clients.size(); ++i)
-    EXPECT_EQ(Read(clients[i].receive()).info("drive"), "policy") << i;
+    EXPECT_EQ(Read(clients[i].receive()).numbers("x").size(), 16U * 4) << i;
   EXPECT_EQ(listeners_[0]->status().clients.size(), 16U);
 }
 
@@ -60,7 +60,7 @@ TEST_F(GrootClients, ADeadTrunkIsAHoldInTimeAndItComesBack) {
   config.answer_within = 300ms;
   const auto endpoint = listen(config);
   auto client = requester(endpoint);
-  ASSERT_EQ(Read(client.ask(state_request(kPose))).info("drive"), "policy");
+  ASSERT_EQ(drive(client, state_request(kPose)), "policy");
   trunk_.reset();
   Read held(client.ask(state_request(kPose)));
   ASSERT_TRUE(eventually([&] {
@@ -109,7 +109,7 @@ TEST_F(GrootClients, AMessageThatIsTooLargeIsRefusedInWordsAndTheSocketGoesOn) {
   auto client = requester(listen(config));
   const auto refusal = Read(client.ask(Message(200 * 1024))).error();
   EXPECT_NE(refusal.find("max_message_kb = 64"), std::string::npos) << refusal;
-  EXPECT_EQ(Read(client.ask(state_request(kPose))).info("drive"), "policy");
+  EXPECT_EQ(drive(client, state_request(kPose)), "policy");
 }
 
 TEST_F(GrootClients, WhatIsNoObservationIsRefusedByItsKeyAndTheNextOneIsServed) {
@@ -123,7 +123,7 @@ TEST_F(GrootClients, WhatIsNoObservationIsRefusedByItsKeyAndTheNextOneIsServed) 
                                       {state_request({}), "state.x"}}) {
     const auto why = error(request);
     EXPECT_NE(why.find(what), std::string::npos) << why;
-    EXPECT_EQ(Read(client.ask(state_request(kPose))).info("drive"), "policy");
+    EXPECT_EQ(drive(client, state_request(kPose)), "policy");
   }
 }
 
@@ -164,7 +164,7 @@ TEST_F(GrootClients, AnArrayWhoseFirstIndexRunsFastestIsReadByItsNewestMomentToo
   to.text("x"), to.map(2);
   to.text("__ndarray_class__"), to.boolean(true);
   to.text("as_npy"), to.binary(test::bytes_of(npy));
-  EXPECT_EQ(Read(client.ask(to.bytes())).info("drive"), "policy");
+  EXPECT_EQ(drive(client, to.bytes()), "policy");
 }
 
 TEST_F(GrootClients, AClientThatVanishesIsFollowedAtOnceOnItsOwnRobot) {
@@ -172,17 +172,17 @@ TEST_F(GrootClients, AClientThatVanishesIsFollowedAtOnceOnItsOwnRobot) {
   const auto endpoint = listen(four({"left", "right"}));
   auto other = requester(endpoint), third = requester(endpoint);
   std::optional<test::Requester> first(requester(endpoint));
-  ASSERT_EQ(Read(first->ask(state_request(kPose))).info("drive"), "policy");
-  ASSERT_EQ(Read(other.ask(state_request(kPose))).info("drive"), "policy");
+  ASSERT_EQ(drive(*first, state_request(kPose)), "policy");
+  ASSERT_EQ(drive(other, state_request(kPose)), "policy");
   first.reset();  // without a word, as a script that is killed
   auto again = requester(endpoint);
-  EXPECT_EQ(Read(again.ask(state_request(kPose))).info("drive"), "policy");
+  EXPECT_EQ(drive(again, state_request(kPose)), "policy");
   // Both robots have a client again, and nobody else gets one.
   const auto clients = listeners_[0]->status().clients;
   ASSERT_EQ(clients.size(), 2U);
   EXPECT_EQ(clients[0].robot, "left");
-  EXPECT_EQ(clients[0].answers, 2U) << "the session that the first client had";
-  EXPECT_EQ(Read(other.ask(state_request(kPose))).info("drive"), "policy");
+  EXPECT_GE(clients[0].answers, 2U) << "the session that the first client had";
+  EXPECT_EQ(drive(other, state_request(kPose)), "policy");
 }
 
 TEST_F(GrootClients, ASocketThatIsReplacedAfterATimeoutGoesOnWithItsRobot) {
@@ -193,7 +193,7 @@ TEST_F(GrootClients, ASocketThatIsReplacedAfterATimeoutGoesOnWithItsRobot) {
   socket->socket().set(zmq::sockopt::rcvtimeo, 50);
   ASSERT_EQ(socket->ask(state_request(kPose)), std::nullopt) << "quicker than it should be";
   socket.emplace(requester(endpoint));
-  EXPECT_EQ(Read(socket->ask(state_request(kPose))).info("drive"), "policy");
+  EXPECT_EQ(drive(*socket, state_request(kPose)), "policy");
 }
 
 TEST_F(GrootClients, TwoLiveClientsNeverDriveOneRobot) {
@@ -202,13 +202,13 @@ TEST_F(GrootClients, TwoLiveClientsNeverDriveOneRobot) {
   config.answer_within = 300ms;
   const auto endpoint = listen(config);
   auto first = requester(endpoint), second = requester(endpoint);
-  ASSERT_EQ(Read(first.ask(state_request(kPose))).info("drive"), "policy");
+  ASSERT_FALSE(Read(first.ask(state_request(kPose))).numbers("x").empty());
   for (int i = 0; i < 3; ++i) {
     const auto refusal = Read(second.ask(state_request(kPose))).error();
     EXPECT_NE(refusal.find("'four' by groot 127.0.0.1 #1"), std::string::npos) << refusal;
     EXPECT_NE(refusal.find("silent for 60000 ms"), std::string::npos) << refusal;
     // Whom it was looked for, nothing has disturbed.
-    ASSERT_EQ(Read(first.ask(state_request(kPose))).info("drive"), "policy");
+    ASSERT_FALSE(Read(first.ask(state_request(kPose))).numbers("x").empty());
   }
   EXPECT_EQ(Read(second.ask(test::request_for("ping"))).error(), "");
 }
@@ -219,7 +219,7 @@ TEST_F(GrootClients, ASilentClientGivesItsRobotUp) {
   config.silent_after = 300ms;
   const auto endpoint = listen(config);
   auto first = requester(endpoint), second = requester(endpoint);
-  ASSERT_EQ(Read(first.ask(state_request(kPose))).info("drive"), "policy");
+  ASSERT_EQ(drive(first, state_request(kPose)), "policy");
   EXPECT_TRUE(
       eventually([&] { return Read(second.ask(state_request(kPose))).info("drive") == "policy"; }));
 }
@@ -243,10 +243,10 @@ TEST_F(GrootClients, ASecondRequestBeforeTheAnswerIsRefusedAndTheFirstIsAnswered
     ASSERT_TRUE(dealer.recv(frame));
     const auto* data = static_cast<const std::byte*>(frame.data());
     const Read reply(Message(data, data + frame.size()));
-    answers.push_back(reply.error() + reply.info("drive"));
+    answers.push_back(reply.error() + std::to_string(reply.numbers("x").size()));
   }
-  EXPECT_EQ(answers[0], "your last request is not answered yet; wait for its reply");
-  EXPECT_EQ(answers[1], "policy");
+  EXPECT_EQ(answers[0], "your last request is not answered yet; wait for its reply0");
+  EXPECT_EQ(answers[1], "64");
 }
 
 TEST_F(GrootClients, AListenerEndsWhileItsClientsWait) {
@@ -267,10 +267,32 @@ TEST_F(GrootClients, AFileOfThisMachineIsAnEndpointToo) {
   config.endpoint = ipc("groot");
   const auto endpoint = listen(config);
   std::optional<test::Requester> client(requester(endpoint));
-  EXPECT_EQ(Read(client->ask(state_request(kPose))).info("drive"), "policy");
+  EXPECT_EQ(drive(*client, state_request(kPose)), "policy");
   client.emplace(requester(endpoint));
-  EXPECT_EQ(Read(client->ask(state_request(kPose))).info("drive"), "policy");
-  EXPECT_EQ(listeners_[0]->status().clients.at(0).client, "");
+  EXPECT_EQ(drive(*client, state_request(kPose)), "policy");
+  ASSERT_EQ(listeners_[0]->status().clients.size(), 1U);
+  EXPECT_EQ(listeners_[0]->status().clients[0].client, "groot localhost #1");
+}
+
+// The same encodings by other hands: numpy's, msgpack's and pyzmq's own.
+TEST_F(GrootClients, PythonsClientsOfAllGenerationsAreServed) {
+  const std::string python = CAMBIUM_PEER_PYTHON;
+  if (python.ends_with("NOTFOUND"))
+    GTEST_SKIP() << "no python3 with zmq, msgpack and numpy was there when this was configured";
+  add_robot("so100", "toy_so100", 6, 16);
+  start();
+  auto config = so100();
+  std::ofstream(folder_ / "token") << "tok-public-42\n";
+  std::filesystem::permissions(folder_ / "token", std::filesystem::perms::owner_read);
+  config.token_file = folder_ / "token";
+  const std::string peer = python +
+                           " " CAMBIUM_PEER
+                           " --camera front=32x48 --camera wrist=32x48 --token tok-public-42"
+                           " --endpoint ";
+  EXPECT_EQ(std::system((peer + listen(config)).c_str()), 0);
+  config.modality_text = true;
+  listeners_.clear();
+  EXPECT_EQ(std::system((peer + listen(config)).c_str()), 0);
 }
 
 TEST_F(GrootClients, AnEndpointInUseIsNamed) {

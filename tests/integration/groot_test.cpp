@@ -92,6 +92,17 @@ class GrootCaptures : public test::GrootTest {
     return Read(client.ask(golden(name + ".req")));
   }
 
+  // By the policy, as soon as the machine has time for it.
+  Read driven(const std::string& endpoint, const std::string& name) {
+    Read reply = ask(endpoint, name);
+    EXPECT_TRUE(eventually([&] {
+      if (reply.info("drive") != "policy") reply = ask(endpoint, name);
+      return reply.info("drive") == "policy";
+    })) << reply.error()
+        << reply.info("why");
+    return reply;
+  }
+
   std::string so100_, webcam_, gr1_, droid_, four_, odd_, closed_;
 };
 
@@ -168,7 +179,7 @@ TEST_F(GrootCaptures, ActionsAreWrittenAsTheOriginalServersWriteThemButForTheNum
 }
 
 TEST_F(GrootCaptures, ThePolicysActionsReachTheirJointsUnderTheirKeys) {
-  const Read reply = ask("n17_get_action_so100");
+  const Read reply = driven(so100_, "n17_get_action_so100");
   EXPECT_EQ(reply.info("drive"), "policy") << reply.info("why");
   EXPECT_EQ(reply.message.dialect, ArrayDialect::msgpack_numpy);
   const auto arm = reply.numbers("single_arm"), gripper = reply.numbers("gripper");
@@ -219,15 +230,29 @@ TEST_F(GrootCaptures, ARefusalNamesWhatIsWrongAndTheNearestName) {
       << "another camera's name";
   EXPECT_NE(error(test::request_for("kill")).find("refused"), std::string::npos);
   // All on one socket, which goes on.
-  EXPECT_EQ(Read(client.ask(golden("n16_get_action_so100.req"))).info("drive"), "policy");
+  EXPECT_EQ(drive(client, golden("n16_get_action_so100.req")), "policy");
   const auto status = listeners_.front()->status();
   EXPECT_EQ(status.protocol, "groot");
   EXPECT_EQ(status.refused, 3U);
   ASSERT_EQ(status.clients.size(), 1U);
   EXPECT_EQ(status.clients[0].robot, "so100");
   EXPECT_EQ(status.clients[0].client, "groot 127.0.0.1 #1");
-  EXPECT_EQ(status.clients[0].answers, 1U);
+  EXPECT_GE(status.clients[0].answers, 1U);
   EXPECT_EQ(status.clients[0].refused, 1U);
+}
+
+// 180 degrees are pi, and the gripper's hundredths are those of its range, in and out.
+TEST_F(GrootCaptures, TheListenerOfTheDocumentsIsServedInItsUnits) {
+  auto config = config::load_config(std::filesystem::path(TEST_DATA) / "groot_listener.toml");
+  ASSERT_TRUE(config) << config.error().message;
+  ASSERT_EQ(config->listeners.size(), 1U);
+  config->listeners[0].endpoint = "tcp://127.0.0.1:0";
+  config->listeners[0].answer_within = std::chrono::seconds(5);
+  const Read reply = driven(listen(config->listeners[0]), "n16_get_action_so100");
+  EXPECT_EQ(reply.info("drive"), "policy") << reply.error() << reply.info("why");
+  ASSERT_EQ(reply.numbers("single_arm").size(), 16U * 5);
+  EXPECT_NEAR(reply.numbers("single_arm").back(), velocity_of(4) * 180 / 3.14159265, 1e-4);
+  EXPECT_NEAR(reply.numbers("gripper").back(), velocity_of(5) / 2000 * 100, 1e-5);
 }
 
 TEST_F(GrootCaptures, NothingOfAClientWithAWrongTokenIsLookedAt) {

@@ -2,8 +2,8 @@
 // where their clients connect.
 #pragma once
 
+#include <array>
 #include <charconv>
-#include <map>
 
 #include "core/adapters/openpi/openpi_listener.hpp"
 #include "core/formats/msgpack.hpp"
@@ -26,7 +26,8 @@ class OpenpiTest : public HostTest {
     listener_.answer_within = 2s;  // a loaded machine is not what is tested here
   }
 
-  /// A robot of one of the three bodies ("aloha", "droid", "libero"), driven through the listener.
+  /// A robot of one of the bodies ("aloha", "aloha_sim", "droid", "libero"), driven through the
+  /// listener.
   void add_robot(const std::string& name, const std::string& body) {
     const auto bundle = folder_ / (body + ".safetensors");
     write_body_bundle(bundle, "toy_" + body, trunk_id_, kValue, kHorizon);
@@ -60,6 +61,7 @@ class OpenpiTest : public HostTest {
         all.push_back(picture(name, std::string("images/") + name));
       return all;
     }
+    if (body == "aloha_sim") return {numbers({"state"}), picture("cam_high", "images/cam_high")};
     if (body == "droid")
       return {numbers({"observation/joint_position", "observation/gripper_position"}),
               picture("exterior", "observation/exterior_image_1_left"),
@@ -68,23 +70,10 @@ class OpenpiTest : public HostTest {
             picture("image", "observation/image"), picture("wrist", "observation/wrist_image")};
   }
 
-  Result<RobotInfo> describe(const std::string& robot) {
-    auto known = described_.find(robot);
-    if (known == described_.end()) {
-      auto opened =
-          Client::open({.endpoint = ipc("control"), .robot = robot, .name = "describe"});
-      if (!opened) return opened.error();
-      auto info = opened->wait(2s);
-      if (!info) return info;
-      known = described_.emplace(robot, *info).first;
-    }
-    return known->second;
-  }
-
   void start_listener() {
     auto gateway = gateway::Gateway::make(
         listener_, {.controller = {.endpoint = ipc("control")},
-                    .describe = [this](const std::string& robot) { return describe(robot); },
+                    .describe = [this](const std::string& robot) { return host_->describe(robot); },
                     .log =
                         [this](const std::string& text) {
                           const std::lock_guard lock(logging_);
@@ -173,7 +162,6 @@ class OpenpiTest : public HostTest {
   }
 
   config::ListenerConfig listener_;
-  std::map<std::string, RobotInfo> described_;
   std::unique_ptr<gateway::Listener> openpi_;  // ends before the host, which it drives
   std::uint16_t port_ = 0;
 };

@@ -51,7 +51,7 @@ TEST(Gate, LiesBetweenEveryActionAndItsController) {
       EXPECT_EQ(entry.path().filename(), "robot.cpp") << "publishes past the robot";
     }
   }
-  EXPECT_EQ(answers, 2u) << "Robot::act and Robot::answer_chunk; look after this check otherwise";
+  EXPECT_EQ(answers, 2u) << "Robot::act and Robot::send_chunk; look after this check otherwise";
   EXPECT_EQ(rings, 1u);
 }
 

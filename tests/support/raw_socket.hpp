@@ -1,5 +1,5 @@
-// tests/support/raw_socket.hpp: a TCP connection byte by byte, and WebSocket frames as a client sends
-// them, right or wrong.
+// tests/support/raw_socket.hpp: a TCP connection byte by byte, and WebSocket frames as a client
+// sends them, right or wrong.
 #pragma once
 
 #include <arpa/inet.h>
@@ -49,6 +49,9 @@ class RawSocket {
   bool send(std::span<const std::byte> bytes) {
     return send({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
   }
+
+  /// The other end sees that nothing more comes.
+  void send_no_more() { ::shutdown(socket_, SHUT_WR); }
 
   /// Exactly `size` bytes; fewer if the connection ends before.
   std::string read(std::size_t size) {
@@ -105,10 +108,9 @@ struct WebFrame {
   std::string payload;
 
   unsigned close_code() const {
-    return opcode == kClose && payload.size() >= 2
-               ? (static_cast<unsigned char>(payload[0]) << 8) +
-                     static_cast<unsigned char>(payload[1])
-               : 0;
+    return opcode == kClose && payload.size() >= 2 ? (static_cast<unsigned char>(payload[0]) << 8) +
+                                                         static_cast<unsigned char>(payload[1])
+                                                   : 0;
   }
 };
 
@@ -141,6 +143,9 @@ class RawWebSocket {
     answer = socket.read_to("\r\n\r\n");
   }
 
+  /// Whose upgrade has been answered.
+  explicit RawWebSocket(RawSocket upgraded) : socket(std::move(upgraded)) {}
+
   bool accepted() const { return answer.starts_with("HTTP/1.1 101 "); }
   bool send(unsigned opcode, std::string_view payload, bool last = true) {
     return socket.send(client_frame(opcode, payload, last));
@@ -159,10 +164,11 @@ class RawWebSocket {
     frame.payload = socket.read(size);
     return frame;
   }
-  /// The next that is an answer.
+  /// The next that is an answer; pings are answered on the way.
   WebFrame answered() {
     for (;;) {
       WebFrame frame = receive();
+      if (frame.opcode == kPing) send(kPong, frame.payload);
       if (frame.opcode != kPing && frame.opcode != kPong) return frame;
     }
   }

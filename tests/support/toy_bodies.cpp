@@ -1,4 +1,4 @@
-// tests/support/toy_bodies.cpp: three bodies in the shape of the robots that openpi's examples
+// tests/support/toy_bodies.cpp: bodies in the shape of the robots that openpi's examples
 // drive, in one library: two arms with four cameras, one arm with a gripper, one arm that is seen
 // twice. Their pictures are small: what comes larger is scaled by whoever maps it.
 #include "tests/support/toy_bodies.hpp"
@@ -53,6 +53,7 @@ constexpr SensorSpec kAlohaSensors[] = {
     colours_first("cam_left_wrist"),
     colours_first("cam_right_wrist"),
 };
+constexpr SensorSpec kAlohaSimSensors[] = {positions(14), colours_first("cam_high")};
 constexpr SensorSpec kDroidSensors[] = {positions(8), rows_first("exterior"), rows_first("wrist")};
 constexpr SensorSpec kLiberoSensors[] = {positions(7), rows_first("image"), rows_first("wrist")};
 
@@ -62,6 +63,12 @@ constexpr RobotSpec kAloha = {.name = "toy_aloha",
                               .sensors = kAlohaSensors,
                               .action = ActionKind::joint_position,
                               .control_hz = 50};
+constexpr RobotSpec kAlohaSim = {.name = "toy_aloha_sim",
+                                 .summary = "two arms, one camera",
+                                 .joints = kTwoArms,
+                                 .sensors = kAlohaSimSensors,
+                                 .action = ActionKind::joint_position,
+                                 .control_hz = 50};
 constexpr RobotSpec kDroid = {.name = "toy_droid",
                               .summary = "an arm and its gripper, driven by velocities",
                               .joints = kArmAndGripper,
@@ -80,6 +87,7 @@ constexpr RobotSpec kLibero = {.name = "toy_libero",
 
 CAMBIUM_PLUGIN("toy_bodies", TOY_NAME(TOY_VERSION) ".0.0",
                cambium::plugin::embodiment<cambium::toy::kAloha>(),
+               cambium::plugin::embodiment<cambium::toy::kAlohaSim>(),
                cambium::plugin::embodiment<cambium::toy::kDroid>(),
                cambium::plugin::embodiment<cambium::toy::kLibero>(),
                cambium::plugin::stem<cambium::toy::PassStem>("pass"),

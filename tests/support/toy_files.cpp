@@ -135,6 +135,7 @@ void write_body_bundle(const std::filesystem::path& file, const std::string& emb
         50,
         {"cam_high", "cam_low", "cam_left_wrist", "cam_right_wrist"},
         true}},
+      {"toy_aloha_sim", {14, ActionKind::joint_position, 50, {"cam_high"}, true}},
       {"toy_droid", {8, ActionKind::joint_velocity, 15, {"exterior", "wrist"}, false}},
       {"toy_libero", {7, ActionKind::joint_position, 20, {"image", "wrist"}, false}}};
   const Body& body = bodies.at(embodiment);

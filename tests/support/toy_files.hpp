@@ -28,8 +28,8 @@ struct ToyBundle {
   bool goal_first = false;  ///< another layout of the same tokens
 };
 
-/// A bundle for a body of toy_bodies.cpp ("toy_aloha", "toy_droid", "toy_libero"): every number of
-/// every action is `value`.
+/// A bundle for a body of toy_bodies.cpp ("toy_aloha", "toy_aloha_sim", "toy_droid", "toy_libero"):
+/// every number of every action is `value`.
 void write_body_bundle(const std::filesystem::path& file, const std::string& embodiment,
                        const std::string& trunk_id, float value, unsigned horizon);
 

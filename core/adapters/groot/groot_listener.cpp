@@ -8,6 +8,7 @@
 #include "core/adapters/groot/clients.hpp"
 #include "core/adapters/groot/reply.hpp"
 #include "core/adapters/groot/torch_refusal.hpp"
+#include "core/base/realtime.hpp"
 #include "core/base/waker.hpp"
 #include "core/transport/socket.hpp"
 
@@ -46,6 +47,7 @@ class GrootListener final : public gateway::Listener {
 
  private:
   void run() {
+    base::name_thread("cambium-groot");
     Clients clients(*gateway_,
                     {.reaches = [this](const auto& peer) { return socket_.reaches(peer); },
                      .send = [this](const auto& peer, auto reply) { return send(peer, reply); },

@@ -6,6 +6,7 @@
 #include "core/adapters/groot/modality_config.hpp"
 #include "core/adapters/groot/observation.hpp"
 #include "core/adapters/groot/reply.hpp"
+#include "core/base/realtime.hpp"
 #include "core/gateway/mapping.hpp"
 
 namespace cambium::groot {
@@ -56,6 +57,7 @@ bool SessionThread::left() const {
 }
 
 void SessionThread::run() {
+  base::name_thread("cambium-groot+");
   for (;;) {
     auto done = std::make_unique<Done>();
     {

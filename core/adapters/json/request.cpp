@@ -10,6 +10,7 @@
 #include <set>
 
 #include "core/adapters/json/base64.hpp"
+#include "core/adapters/json/long_texts.hpp"
 #include "core/base/nearest.hpp"
 #include "core/config/config.hpp"
 
@@ -58,7 +59,8 @@ struct Lists {
 /// Is called for each value in the order of the text; false ends the reading.
 class Handler {
  public:
-  Handler(Request& to, Refusal& why) : to_(to), why_(why) {}
+  Handler(Request& to, Refusal& why, std::span<const LongText> long_texts)
+      : to_(to), why_(why), long_texts_(long_texts) {}
 
   bool null() { return fail("null is no value here; NaN has no place in JSON either"); }
   bool boolean(bool value) {
@@ -90,10 +92,11 @@ class Handler {
     return true;
   }
   bool string(std::string& value) {
+    const std::string_view taken = taken_text();
     if (in_list()) return fail("a text among numbers");
-    if (objects_.size() > 1) return packed(value);
+    if (objects_.size() > 1) return packed(taken.empty() ? std::string_view(value) : taken);
     if (!top_only("a text")) return false;
-    if (value.size() > (key_ == Top::task ? kTaskBytes : kNameBytes))
+    if (!taken.empty() || value.size() > (key_ == Top::task ? kTaskBytes : kNameBytes))
       return fail("too long a text");
     switch (key_) {
       case Top::robot:
@@ -136,6 +139,7 @@ class Handler {
   }
   bool key(std::string& name) {
     Object& object = objects_.back();
+    if (!taken_text().empty()) return fail("too long a key");
     if (objects_.size() == 1) {
       const auto found = std::ranges::find(kTop, name);
       where_ = name;
@@ -151,7 +155,7 @@ class Handler {
     return object.keys.insert(name).second || fail("the key comes twice");
   }
   bool end_object() {
-    const Object object = std::move(objects_.back());
+    Object object = std::move(objects_.back());
     objects_.pop_back();
     where_ = object.prefix.substr(0, object.prefix.size() - (object.prefix.empty() ? 0 : 1));
     return (!object.base64 && !object.dtype) || unpack(object);
@@ -186,7 +190,10 @@ class Handler {
     if (!why_.message.empty()) return false;
     const std::string_view what = error.what();
     why_.code = Code::bad_data;
-    why_.message = "byte " + std::to_string(at) + ": ";
+    std::size_t taken = 0;
+    for (const LongText& one : long_texts_)
+      if (one.at < at) taken += one.text.size();
+    why_.message = "byte " + std::to_string(at + taken) + ": ";
     if (error.id == 406)
       why_.message += "a number that is too large";
     else if (what.find("UTF-8") != std::string_view::npos)
@@ -219,7 +226,8 @@ class Handler {
   struct Object {
     std::string prefix;
     std::set<std::string, std::less<>> keys;
-    std::optional<std::string> base64, dtype;  ///< of an array as bytes
+    std::optional<std::string> dtype;  ///< of an array as bytes
+    std::optional<std::vector<std::byte>> base64;
   };
 
   bool fail(const std::string& message) {
@@ -271,19 +279,29 @@ class Handler {
     return true;
   }
 
-  bool packed(std::string& value) {
+  /// What was taken out of the next text or key; empty: nothing.
+  std::string_view taken_text() {
+    const std::size_t number = texts_++;
+    if (next_long_ == long_texts_.size() || long_texts_[next_long_].number != number) return {};
+    return long_texts_[next_long_++].text;
+  }
+
+  bool packed(std::string_view value) {
     const bool inner = objects_.size() > 2;
-    if (inner && name_.ends_with("/base64"))
-      objects_.back().base64 = std::move(value);
-    else if (inner && name_.ends_with("/dtype"))
-      objects_.back().dtype = std::move(value);
-    else
+    if (inner && name_.ends_with("/base64")) {
+      if (!read_base64(value, objects_.back().base64.emplace()))
+        return fail(
+            "its base64 has other letters than A-Z a-z 0-9 + / = or no whole groups of four");
+    } else if (inner && name_.ends_with("/dtype") && value.size() <= kNameBytes) {
+      objects_.back().dtype = value;
+    } else {
       return fail("a text is no reading of a sensor");
+    }
     return true;
   }
 
   /// {"shape": […], "dtype": "uint8", "base64": "…"}: the shape was read as if it were a reading.
-  bool unpack(const Object& object) {
+  bool unpack(Object& object) {
     if (object.keys.size() != 3 || !object.keys.contains("shape") || !object.base64 ||
         !object.dtype)
       return fail("an array as bytes has shape, dtype and base64, and nothing else");
@@ -308,8 +326,7 @@ class Handler {
       for (const Type& one : kTypes) names.emplace_back(one.name);
       return fail("no such dtype" + base::did_you_mean(object.dtype->substr(0, 64), names));
     }
-    if (!read_base64(*object.base64, reading.packed))
-      return fail("its base64 has other letters than A-Z a-z 0-9 + / = or no whole groups of four");
+    reading.packed = std::move(*object.base64);
     (void)formats::read_descr(type->descr, reading.array);
     if (const auto done = formats::set_data(reading.array, shape, reading.packed); !done)
       return fail(done.error().message);
@@ -319,6 +336,9 @@ class Handler {
 
   Request& to_;
   Refusal& why_;
+  std::span<const LongText> long_texts_;
+  std::size_t next_long_ = 0;
+  std::size_t texts_ = 0;
   std::vector<Object> objects_;
   Top key_ = Top::none;
   std::string name_;   // of the reading
@@ -333,7 +353,10 @@ class Handler {
 bool read_request(std::string_view text, Request& to, Refusal& why) {
   to = {};
   why = {};
-  Handler handler(to, why);
+  std::string rest;
+  const auto long_texts = take_long_texts(text, kTaskBytes, rest);  // no other text may be longer
+  if (!long_texts.empty()) text = rest;
+  Handler handler(to, why, long_texts);
   return Json::sax_parse(text.begin(), text.end(), &handler) && handler.finish();
 }
 

@@ -1,5 +1,7 @@
 #include "core/adapters/lerobot/client.hpp"
 
+#include <pthread.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -154,6 +156,7 @@ base::Nanoseconds LerobotClient::next_deadline() const {
 }
 
 void LerobotClient::run() {
+  ::pthread_setname_np(::pthread_self(), "cambium-lerobot");
   std::unique_lock lock(mutex_);
   while (true) {
     const base::Nanoseconds now = base::monotonic_ns();

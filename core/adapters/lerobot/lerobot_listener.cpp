@@ -1,5 +1,6 @@
 #include "core/adapters/lerobot/lerobot_listener.hpp"
 
+#include <grpcpp/alarm.h>
 #include <grpcpp/grpcpp.h>
 #include <grpcpp/resource_quota.h>
 
@@ -130,6 +131,20 @@ class RefusedStream final : public grpc::ServerReadReactor<transport::Observatio
   void OnDone() override { delete this; }
 };
 
+/// GetActions of nobody: LeRobot's client asks again at once, so it is told slowly.
+class LateRefusal final : public grpc::ServerUnaryReactor {
+ public:
+  explicit LateRefusal(const grpc::Status& status) {
+    alarm_.Set(std::chrono::system_clock::now() + std::chrono::seconds(1),
+               [this, status](bool) { Finish(status); });
+  }
+  void OnCancel() override { alarm_.Cancel(); }
+  void OnDone() override { delete this; }
+
+ private:
+  grpc::Alarm alarm_;
+};
+
 /// Threads    gRPC's own call it, several at once; none of them ever waits.
 class Service final : public transport::AsyncInference::CallbackService {
  public:
@@ -164,7 +179,7 @@ class Service final : public transport::AsyncInference::CallbackService {
   grpc::ServerUnaryReactor* GetActions(grpc::CallbackServerContext* context,
                                        const transport::Empty*, transport::Actions* to) override {
     auto client = known(*context);
-    if (!client) return done(*context, client.error());
+    if (!client) return new LateRefusal(client.error());
     auto* call = new UnaryCall(*client, to);
     (*client)->ask(call);
     return call;

@@ -76,7 +76,8 @@ void ClientThread::serve(const std::string& robot, const std::string& client) {
   auto dialogue = Dialogue::open(gateway_, robot, client);
   if (!dialogue) {
     const auto& [code, sentence] = dialogue.error();
-    gateway_.refuse(client, sentence);
+    // By whom it is driven is another word each time, and each would be a line of the log.
+    gateway_.refuse(client, code == Code::busy ? "its robot is driven already" : sentence);
     give_({Order::Kind::refuse, copy(std::as_bytes(std::span(sentence))), close_code_of(code)});
     return;
   }

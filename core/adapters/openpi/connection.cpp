@@ -1,5 +1,7 @@
 #include "core/adapters/openpi/connection.hpp"
 
+#include <sys/socket.h>
+
 #include <boost/asio/post.hpp>
 #include <chrono>
 #include <utility>
@@ -10,15 +12,31 @@ namespace {
 namespace beast = boost::beast;
 namespace websocket = beast::websocket;
 
-constexpr std::chrono::seconds kHandshake{5};
 constexpr base::Nanoseconds kFarewell = base::kSecond;
+constexpr std::chrono::nanoseconds kHandshake{kFarewell};  // the first, and the last
+constexpr std::size_t kPiece = 256 * 1024;   // of a message; memory is taken for what is there
 constexpr std::size_t kLongestReason = 123;  // RFC 6455, 5.5
+
+constexpr const char* kViolation = "frames that break the WebSocket protocol";
+
+bool is_violation(const boost::system::error_code& error) {
+  return error != websocket::error::closed &&
+         error.category() == websocket::make_error_code(websocket::error::closed).category();
+}
 
 // At most `size` bytes, without half a letter at the end.
 std::string_view shortened(std::string_view text, std::size_t size) {
   if (text.size() <= size) return text;
   while (size > 0 && (static_cast<unsigned char>(text[size]) & 0xC0) == 0x80) --size;
   return text.substr(0, size);
+}
+
+// RFC 6455, 5.5.1: never masked, for it comes from the server.
+std::string close_frame(std::uint16_t code, std::string_view reason) {
+  const auto shown = shortened(reason, kLongestReason);
+  std::string frame = {static_cast<char>(0x88), static_cast<char>(shown.size() + 2),
+                       static_cast<char>(code >> 8), static_cast<char>(code & 0xFF)};
+  return frame.append(shown);
 }
 
 std::string_view text_of(std::span<const std::byte> bytes) {
@@ -48,7 +66,10 @@ Connection::Connection(beast::tcp_stream stream, gateway::Gateway& gateway, std:
   socket_.set_option(websocket::stream_base::decorator([](websocket::response_type& response) {
     response.set(beast::http::field::server, "cambium");
   }));
-  socket_.read_message_max(std::size_t{gateway_.config().max_message_kb} * 1024);
+  socket_.read_message_max(0);  // on_read() counts, so that a client is told the limit
+  socket_.control_callback([this](websocket::frame_type type, beast::string_view) {
+    goodbye_ = goodbye_ || type == websocket::frame_type::close;
+  });
   socket_.auto_fragment(false);
 }
 
@@ -76,24 +97,28 @@ void Connection::serve() {
 }
 
 void Connection::read() {
-  socket_.async_read_some(
-      coming_, 0, [self = shared_from_this()](Error error, std::size_t) { self->on_read(error); });
+  reading_ = true;
+  socket_.async_read_some(coming_, kPiece, [self = shared_from_this()](Error error, std::size_t) {
+    self->on_read(error);
+  });
 }
 
 void Connection::on_read(Error error) {
+  reading_ = false;
   if (error) {
-    if (error == websocket::error::message_too_big)
-      gateway_.refuse(peer_, "a message larger than max_message_kb = " +
-                                 std::to_string(gateway_.config().max_message_kb));
-    else if (error.category() == websocket::make_error_code(websocket::error::closed).category() &&
-             error != websocket::error::closed)
-      gateway_.refuse(peer_, "frames that break the WebSocket protocol: " + error.message());
+    if (closing_since_ == 0 && !goodbye_ && is_violation(error)) gateway_.refuse(peer_, kViolation);
     over_ = true;
     return cut();
   }
   if (closing_since_ != 0) {  // too late
     coming_.clear();
     return read();
+  }
+  if (coming_.size() > std::size_t{gateway_.config().max_message_kb} * 1024) {
+    const std::string sentence = "a message larger than max_message_kb = " +
+                                 std::to_string(gateway_.config().max_message_kb);
+    gateway_.refuse(peer_, sentence);
+    return close(websocket::close_code::too_big, sentence);
   }
   if (!socket_.is_message_done()) {
     if (coming_since_ == 0) coming_since_ = base::monotonic_ns();
@@ -150,13 +175,16 @@ void Connection::on_written(Error error) {
   writing_since_ = 0;
   if (error) return cut();  // the reader notices, and ends it
   busy_ = false;
-  if (early_) hand_over();
+  if (early_ && closing_since_ == 0) hand_over();
 }
 
 void Connection::look(base::Nanoseconds now) {
   const auto longest = std::chrono::nanoseconds(gateway_.config().silent_after).count();
+  if (closing_since_ == 0 && thread_ && !socket_.is_open()) {  // closed from within
+    closing_since_ = now;
+    if (!goodbye_) gateway_.refuse(peer_, kViolation);
+  }
   if (closing_since_ != 0) {
-    if (now - closing_since_ > 2 * kFarewell) over_ = true;  // whatever became of its reader
     if (now - closing_since_ > kFarewell) cut();
   } else if (coming_since_ != 0 && now - coming_since_ > longest) {
     const std::string sentence = "half a message: the rest did not come within " +
@@ -170,24 +198,30 @@ void Connection::look(base::Nanoseconds now) {
   }
 }
 
+// Not async_close(): beside a read under way it and that may wait for each other for ever (Boost
+// 1.74, found by fuzzing), and neither the socket's end nor a timer would wake them.
 void Connection::close(std::uint16_t code, std::string_view reason) {
   if (over_ || closing_since_ != 0) return;
+  if (!socket_.is_open() || writing_since_ != 0) return cut();  // no word may come in between
   closing_since_ = base::monotonic_ns();
   if (thread_) thread_->end();
-  const auto shown = shortened(reason, kLongestReason);
-  socket_.async_close({static_cast<websocket::close_code>(code), {shown.data(), shown.size()}},
-                      [self = shared_from_this()](Error) { self->cut(); });
-  if (early_) {  // nobody reads, so nobody would see the client's farewell
-    early_ = false;
-    coming_.clear();
-    read();
-  }
+  auto& socket = beast::get_lowest_layer(socket_).socket();
+  const std::string frame = close_frame(code, reason);
+  // If there is no room for so little, its client does not listen anyway.
+  [[maybe_unused]] const auto sent =
+      ::send(socket.native_handle(), frame.data(), frame.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+  Error ignored;
+  socket.shutdown(boost::asio::ip::tcp::socket::shutdown_send, ignored);
+  if (reading_) return;
+  early_ = false;  // reads on to see the client's end
+  coming_.clear();
+  read();
 }
 
 void Connection::cut() {
   beast::get_lowest_layer(socket_).close();
   if (thread_) thread_->end();
-  if (early_) over_ = true;  // nobody reads, so nobody would notice
+  if (!reading_) over_ = true;  // nobody else would notice
   leave_if_over();
 }
 

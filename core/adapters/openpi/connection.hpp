@@ -63,7 +63,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool early_ = false;  // coming_ is whole before its turn; until then nothing is read
   std::vector<std::byte> reply_;
   base::Nanoseconds coming_since_ = 0, writing_since_ = 0, closing_since_ = 0;  // 0: is not
-  bool over_ = false;  // nothing comes from the socket any more
+  bool reading_ = false;  // an operation that will notice the end
+  bool goodbye_ = false;  // its client has said it
+  bool over_ = false;     // nothing comes from the socket any more
   std::optional<ClientThread> thread_;
   bool thread_ended_ = true;  // or there is none
 };

@@ -141,7 +141,7 @@ class OpenpiListener final : public gateway::Listener {
       const auto now = base::monotonic_ns();
       const auto connections = connections_;  // who is ended leaves
       for (const auto& connection : connections) connection->look(now);
-      look();
+      if (!ending_ || !connections_.empty()) look();
     });
   }
 

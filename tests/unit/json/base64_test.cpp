@@ -26,7 +26,8 @@ TEST(Base64, ReadsTheExamplesOfItsStandard) {
 }
 
 TEST(Base64, RefusesWhatIsNotItsAlphabetOrNotWhole) {
-  for (const char* text : {"Zg", "Zg=", "Z===", "====", "Zm9v\n", "Zm 9", "-_-_", "Zm=v", "Zh=="})
+  for (const char* text : {"Zg", "Zg=", "Z===", "====", "Zm9v\n", "Zm 9", "-_-_", "Zm=v",
+                           "Zh==", "Zm9=", "Z=9v", "Zg==Zm9v", "=Zm9", "Zm9\xff"})
     EXPECT_EQ(decoded(text), "refused") << text;
 }
 

@@ -71,6 +71,35 @@ TEST(JsonRequest, HasPicturesAsBytes) {
   EXPECT_EQ(request.readings[0].array.data.data(), request.readings[0].packed.data());
 }
 
+TEST(JsonRequest, TakesLongTextsOutOfTheirPlacesAndPutsThemBack) {
+  const std::string many(8000, 'A'), other(6000, '/');
+  const std::string begin =
+      R"({"task":"\"a","observation":{"e":{"shape":[0],"dtype":"uint8","base64":""},"x":{"base64":")";
+  const std::string text = begin + many +
+                           R"(","shape":[6000],"dtype":"uint8"},"y":{"dtype":"int8","base64":")" +
+                           other + R"(","shape":[4500]}},"id":"\\"})";
+  const Request request = read(text);
+  ASSERT_EQ(request.readings.size(), 3u);
+  EXPECT_EQ(request.readings[0].array.text(), "uint8 (0)");
+  EXPECT_EQ(request.readings[1].packed, std::vector<std::byte>(6000));
+  EXPECT_EQ(request.readings[2].packed, std::vector<std::byte>(4500, std::byte{0xff}));
+  EXPECT_EQ(request.id, R"("\\")");
+  const std::string broken = text.substr(0, text.size() - 1) + "!";
+  EXPECT_EQ(why(broken).message, "byte " + std::to_string(text.size()) + ": this is not JSON");
+  EXPECT_THAT(why(R"({"task":")" + many + "\"}").message, HasSubstr("too long a text"));
+  EXPECT_THAT(why("{\"" + many + "\":1}").message, HasSubstr("too long a key"));
+  EXPECT_THAT(why(in("[\"" + many + "\"]")).message, HasSubstr("among numbers"));
+  EXPECT_THAT(why(in("\"" + many + "\"")).message, HasSubstr("no reading"));
+  EXPECT_THAT(why("{\"task\":\"" + many).message, HasSubstr("not JSON"));
+  EXPECT_THAT(why("\"" + many + "\\").message, HasSubstr("not JSON"));
+  // Escaped, it is read the long way.
+  EXPECT_EQ(
+      read(in(R"({"shape":[6000],"dtype":"uint8","base64":")" + many.substr(1) + R"(\u0041"})"))
+          .readings.at(0)
+          .packed,
+      std::vector<std::byte>(6000));
+}
+
 TEST(JsonRequest, SaysWhatIsWrongWithBytes) {
   const auto said = [](const std::string& value) { return why(in(value)).message; };
   EXPECT_THAT(said(R"({"dtype":"uint8","shape":[7],"base64":"AAECAwQF"})"),
