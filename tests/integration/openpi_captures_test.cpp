@@ -49,10 +49,14 @@ class OpenpiCapturesTest : public OpenpiTest {
     EXPECT_THAT(answer, Not(HasSubstr("Sec-WebSocket-Extensions")));
     EXPECT_THAT(answer, Not(HasSubstr("Sec-WebSocket-Protocol")));
     RawWebSocket client(std::move(socket));
-    client.socket.send(stream.substr(head));
+    const auto farewell = stream.size() - 8;  // a close frame: the client had all its answers
+    client.socket.send(stream.substr(head, farewell - head));
     EXPECT_EQ(client.answered().opcode, kBinary);  // the metadata
     const Json sent = json(name + ".c2s")["payloads"];
+    EXPECT_GT(sent.size(), 1u);
     for (const auto& payload : sent) EXPECT_EQ(read_reply(client.answered()).error, "") << payload;
+    client.socket.send(stream.substr(farewell));
+    EXPECT_EQ(client.answered().close_code(), 1000u);
   }
 };
 
