@@ -158,7 +158,7 @@ TEST_F(CheckFiles, ConfigTellsAllMistakesWithTheirLines) {
 TEST_F(CheckFiles, ConfigNamesTheFilesThatAreMissing) {
   const auto report = check({config("[[robot]]\nname = 'left'\nplugin = 'libarm.so'\n")});
   EXPECT_EQ(exit_code_, 1);
-  EXPECT_THAT(result(report, "files that it names"),
+  EXPECT_THAT(result(report, "files that it names are there"),
               AllOf(StartsWith("FAIL"), HasSubstr("robot 'left': plugin '"),
                     HasSubstr("libarm.so' is no file"), HasSubstr("[trunk] stock")));
 }

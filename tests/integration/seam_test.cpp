@@ -90,6 +90,7 @@ TEST_P(SeamTest, IsWithinOneLimiterStep) {
   for (const auto& joint : info.joints) position.push_back(static_cast<float>(joint.home));
   ActionReply reply;
   std::uint64_t seams = 0, generation = 0;
+  bool paused = false;  // the host takes up from what it measures: no seam
   double before = 0, turn = 0;
   const auto tick = [&] {
     for (std::size_t i = 0; i < info.sensors.size(); ++i) {
@@ -107,17 +108,20 @@ TEST_P(SeamTest, IsWithinOneLimiterStep) {
                            : static_cast<float>((reply.values[j] - position[j]) / dt);
       const double step = info.joints[j].acceleration_max * dt;
       const double jump = std::abs(now - velocity[j]) / step;
-      EXPECT_LE(jump, 1.0 + 1e-4) << info.joints[j].name << ", generation " << reply.generation;
+      if (!paused)
+        EXPECT_LE(jump, 1.0 + 1e-4) << info.joints[j].name << ", generation " << reply.generation;
       velocity[j] = now;
       position[j] = static_cast<float>(position[j] + now * dt);
       speed = std::max(speed, std::abs(now) / info.joints[j].velocity_max);
     }
-    seams += reply.generation != generation && generation != 0;
+    seams += reply.generation != generation && generation != 0 && !paused;
+    paused = false;
     generation = reply.generation;
     before = speed;
   };
   const std::filesystem::path other = contrary();
-  for (int swap = 0; swap < 6; ++swap) {
+  for (int swap = 0; seams < 6; ++swap) {
+    ASSERT_LT(swap, 40) << "a swap takes longer than a pause";
     double fastest = 0;
     for (int i = 0; i < 12 || reply.drive != Drive::policy; ++i) {
       ASSERT_LT(i, 2000);
@@ -125,11 +129,14 @@ TEST_P(SeamTest, IsWithinOneLimiterStep) {
       fastest = std::max(fastest, before);
     }
     turn = std::max(turn, fastest);
+    const auto begun = base::monotonic_ns();
     const auto report = (*host)->swap({.robot = "arm", .bundle = swap % 2 == 0 ? other : bundle()});
     ASSERT_TRUE(report.ok()) << report.reason;
+    // Nobody ticked meanwhile: after five periods (Robot::keep_time()) that is a pause, not jitter.
+    paused = static_cast<double>(base::monotonic_ns() - begun) * 1e-9 > 4 * dt;
+    ASSERT_NO_FATAL_FAILURE(tick());
   }
   for (int i = 0; i < 12; ++i) ASSERT_NO_FATAL_FAILURE(tick());
-  EXPECT_EQ(seams, 6U);
   EXPECT_GT(turn, 0.02) << "the robot did move";
 }
 
