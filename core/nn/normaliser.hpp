@@ -25,6 +25,9 @@ class Normaliser {
   /// The way back; knows no clamp. [any, rt]
   void unnormalise(std::span<const float> x, std::span<float> out) const noexcept;
 
+  /// normalise() would copy: pictures are large enough to be worth asking.
+  bool changes_nothing() const noexcept;
+
   std::span<const float> scale() const noexcept { return scale_; }
   std::span<const float> offset() const noexcept { return offset_; }
 

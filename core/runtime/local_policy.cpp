@@ -93,8 +93,9 @@ Result<void> LocalPolicy::add_input(const PolicyParts& parts, const nn::LayoutEn
               .normaliser = parts.bundle.normaliser(entry.sensor),
               .stem = {},
               .scratch = {}};
-  input.scratch.resize(std::size_t{std::max(input.horizon, spec.observation_horizon)} *
-                       entry.size());
+  if (!input.normaliser.changes_nothing())
+    input.scratch.resize(std::size_t{std::max(input.horizon, spec.observation_horizon)} *
+                         entry.size());
   auto stem = parts.stem_library.create_stem(entry.stem);
   if (!stem) return refuse(stem.error().code, stem.error().message);
 
@@ -173,9 +174,11 @@ Outcome LocalPolicy::encode(const ObservationWindow& window, std::span<float> ou
         std::min(raw.steps, input.horizon);  // a shared stem may look less far back
     const float* newest = raw.data + std::size_t{raw.steps - steps} * raw.size;
     const std::size_t numbers = std::size_t{steps} * raw.size;
-    input.normaliser.normalise({newest, numbers}, std::span(input.scratch).first(numbers));
-    const Status status = input.stem->encode({input.scratch.data(), steps, raw.size},
-                                             {tokens, input.tokens, shape_.width});
+    if (!input.scratch.empty())
+      input.normaliser.normalise({newest, numbers}, std::span(input.scratch).first(numbers));
+    const Status status =
+        input.stem->encode({input.scratch.empty() ? newest : input.scratch.data(), steps, raw.size},
+                           {tokens, input.tokens, shape_.width});
     if (!status.ok()) return {.status = {status.code(), static_cast<std::uint16_t>(i)}};
     tokens += std::size_t{input.tokens} * shape_.width;
   }

@@ -46,7 +46,7 @@ class LocalPolicy final : public Policy {
     std::uint32_t horizon = 1, tokens = 1;
     nn::Normaliser normaliser;
     plugin::StemHandle stem;
-    std::vector<float> scratch;  ///< (horizon, size) normalised
+    std::vector<float> scratch;  ///< (horizon, size) normalised; empty: as it is
   };
 
   LocalPolicy() = default;

@@ -34,6 +34,14 @@ TEST(Normaliser, TheWayBackUndoesTheWayThereWithoutAClamp) {
   EXPECT_THAT(x, ElementsAre(38, 9, 0, 2));
 }
 
+TEST(Normaliser, KnowsThatItChangesNothing) {
+  EXPECT_TRUE(Normaliser().changes_nothing());
+  EXPECT_TRUE(Normaliser({1, 1}, {0, 0}).changes_nothing());
+  EXPECT_FALSE(Normaliser({1, 2}, {0, 0}).changes_nothing());
+  EXPECT_FALSE(Normaliser({1, 1}, {0, 1}).changes_nothing());
+  EXPECT_FALSE(Normaliser({1}, {0}, 3.0F).changes_nothing());
+}
+
 TEST(Normaliser, LetsNotANumberThrough) {
   const Normaliser normaliser({1}, {0}, 3.0F);
   std::array<float, 1> x = {std::numeric_limits<float>::quiet_NaN()};
