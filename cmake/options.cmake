@@ -26,7 +26,8 @@ endif()
 
 find_program(CAMBIUM_CCACHE ccache)
 if(CAMBIUM_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
-  set(CMAKE_CXX_COMPILER_LAUNCHER ${CAMBIUM_CCACHE})
+  # Two clones of one commit share what they have compiled, wherever they lie.
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env CCACHE_BASEDIR=${PROJECT_SOURCE_DIR} CCACHE_NOHASHDIR=1 ${CAMBIUM_CCACHE})
 endif()
 if(CAMBIUM_SANITIZE)
   set(strict "")
