@@ -1,0 +1,129 @@
+#include "bench/transfer/grow.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <set>
+#include <system_error>
+
+#include "core/base/sha256.hpp"
+#include "examples/tasks/task.hpp"
+
+namespace cambium::transfer {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::uint64_t kEpisodesSeed = 0;  // of pretraining; grafts never see these bodies
+constexpr std::uint32_t kSamples = 384;     // a step, over all bodies and tasks
+
+/// Sensors that mean the same on every body, in the order of their tokens: joints last.
+std::vector<std::string> shared_sensors(const std::vector<std::string>& tasks) {
+  std::vector<std::string> sensors = {"tool"};
+  const auto has = [&](const char* task) { return std::ranges::find(tasks, task) != tasks.end(); };
+  if (has("reach")) sensors.emplace_back("goal");
+  if (has("choose")) sensors.insert(sensors.end(), {"candidates", "obstacle"});
+  if (has("push")) sensors.insert(sensors.end(), {"puck", "mark"});
+  sensors.emplace_back("joint_position");
+  return sensors;
+}
+
+/// What the stock's bytes depend on, short enough for the name of a folder.
+std::string name_of(const Grown& grown, const Options& options) {
+  base::Sha256 hash;
+  hash.update(fmt::format("{} {} {} {} {}", kRevision, options.tasks, options.pretrain_steps,
+                          options.pretrain_episodes, kSamples));
+  return fmt::format("bodies{}-width{}-blocks{}-{:.8}", grown.bodies, grown.width, grown.blocks,
+                     base::to_hex(hash.finish()));
+}
+
+struct Demonstrated {
+  std::vector<fs::path> files;
+  std::size_t kinds = 0;  ///< bodies that are trained as one: same task, same count of joints
+};
+
+/// Empty files: stopped.
+Result<Demonstrated> demonstrate(const Grown& grown, const Options& options, const fs::path& folder,
+                                 const std::function<bool()>& stopped) {
+  Demonstrated demonstrated;
+  std::set<std::pair<std::string, std::size_t>> kinds;
+  tasks::RecordOptions record;
+  record.seed = kEpisodesSeed;
+  record.episodes = std::max(2U, options.pretrain_episodes / grown.bodies);
+  for (const std::string& word : options.tasks) {
+    const auto task = tasks::task_from(word);
+    if (!task) return task.error();
+    for (std::uint32_t i = 0; i < grown.bodies; ++i) {
+      const auto body = tasks::make_body(fmt::format("random:{}", i), *task);
+      if (!body) return body.error();
+      const auto recorded = tasks::record(*body, record, [&](std::uint32_t) { return !stopped(); });
+      if (stopped()) return Demonstrated{};
+      if (!recorded) return recorded.error();
+      const auto file = folder / fmt::format("{}.{}.safetensors", word, i);
+      if (auto written = learn::write_demonstrations(file, *recorded); !written)
+        return written.error();
+      demonstrated.files.push_back(file);
+      kinds.emplace(word, body->embodiment.dof());
+    }
+  }
+  demonstrated.kinds = kinds.size();
+  return demonstrated;
+}
+
+}  // namespace
+
+std::vector<Grown> grown_of(const Options& options) {
+  std::vector<Grown> all;
+  const auto add = [&](const Grown& grown) {
+    if (std::ranges::find(all, grown) == all.end()) all.push_back(grown);
+  };
+  for (const std::uint32_t bodies : options.pretrain_bodies)
+    add({bodies, options.middle_width, options.middle_blocks});
+  for (const std::uint32_t blocks : options.blocks)
+    for (const std::uint32_t width : options.widths) add({options.middle_bodies, width, blocks});
+  return all;
+}
+
+Result<fs::path> grow(const Grown& grown, const Options& options, const fs::path& folder,
+                      const std::function<bool()>& stopped,
+                      const std::function<void(const learn::Progress&)>& told) {
+  const fs::path own = folder / name_of(grown, options);
+  const fs::path stock = own / "stock.safetensors";
+  std::error_code error;
+  if (fs::exists(own / "done", error)) return stock;
+
+  const fs::path recorded = own / "demonstrations";
+  fs::create_directories(recorded, error);
+  if (error)
+    return Error{Code::failed, fmt::format("'{}': cannot create the folder: {}", recorded.string(),
+                                           error.message())};
+  const auto demonstrated = demonstrate(grown, options, recorded, stopped);
+  if (!demonstrated) return demonstrated.error();
+  if (demonstrated->files.empty()) return fs::path{};
+
+  learn::PretrainJob job;
+  job.demonstrations = demonstrated->files;
+  job.output = own;
+  job.recipe.steps = options.pretrain_steps;
+  job.recipe.batch = std::max<std::uint32_t>(1, kSamples / demonstrated->kinds);
+  job.recipe.threads = options.jobs;
+  job.recipe.width = grown.width;
+  job.recipe.blocks = grown.blocks;
+  job.recipe.private_sensors.clear();
+  job.recipe.shared_sensors = shared_sensors(options.tasks);
+  job.resume = fs::exists(own / "pretrain.checkpoint.safetensors", error);
+  job.force = true;
+  const auto report = learn::pretrain(job, [&](const learn::Progress& progress) {
+    told(progress);
+    return !stopped();
+  });
+  if (!report) return report.error();
+  if (report->interrupted) return fs::path{};
+  // Only now: a stock that is there without this mark was not finished.
+  fs::remove_all(recorded, error);
+  fs::create_directory(own / "done", error);
+  return stock;
+}
+
+}  // namespace cambium::transfer
