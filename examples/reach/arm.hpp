@@ -17,6 +17,9 @@ class Arm {
 
   /// Home, at rest. [any]
   void reset();
+  /// The same with the joints at q [rad] or [m], (dof); whatever the arm may push is where the model
+  /// has it.
+  void place(std::span<const double> q);
 
   /// One control tick.
   /// velocity  [rad/s] or [m/s]  (dof)  clamped to the joints' velocity, acceleration and position
