@@ -44,7 +44,7 @@ class Expert {
   Kinematics kinematics_;
   Point tool_ = {};
   Eigen::VectorXd home_, position_, q_, velocity_;  // position_: of the last tool()
-  std::vector<char> held_;  // joints that stand at a position limit
+  std::vector<char> held_;                          // joints that stand at a position limit
 };
 
 }  // namespace cambium::reach

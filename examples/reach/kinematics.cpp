@@ -5,7 +5,9 @@
 namespace cambium::reach {
 
 Kinematics::Kinematics(const ArmModel& model)
-    : model_(&model), data_(mj_makeData(&model.mujoco())), jacobian_(3 * static_cast<std::size_t>(model.mujoco().nv)) {}
+    : model_(&model),
+      data_(mj_makeData(&model.mujoco())),
+      jacobian_(3 * static_cast<std::size_t>(model.mujoco().nv)) {}
 
 Point Kinematics::tool(std::span<const double> q) {
   std::copy(q.begin(), q.end(), data_->qpos);

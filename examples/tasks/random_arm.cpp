@@ -32,18 +32,44 @@ struct Pattern {
 
 constexpr Pattern kPatterns[] = {
     // A turning base, shoulder and elbow, and a wrist.
-    {"zyyy", 2, 2}, {"zyyx", 2, 1}, {"zyyyx", 2, 3}, {"zyyxy", 2, 2}, {"zyyyz", 2, 2},
-    {"zyyyzy", 2, 3}, {"zyyyzx", 2, 3}, {"zyyxyx", 2, 3}, {"zyyyxy", 2, 1}, {"zyyzyx", 2, 1},
+    {"zyyy", 2, 2},
+    {"zyyx", 2, 1},
+    {"zyyyx", 2, 3},
+    {"zyyxy", 2, 2},
+    {"zyyyz", 2, 2},
+    {"zyyyzy", 2, 3},
+    {"zyyyzx", 2, 3},
+    {"zyyxyx", 2, 3},
+    {"zyyyxy", 2, 1},
+    {"zyyzyx", 2, 1},
     // An upper arm that rolls.
-    {"zyzy", 3, 1}, {"zyzyx", 3, 1}, {"zyzyxy", 3, 2}, {"zyzyxyx", 3, 4}, {"zyzyyxy", 3, 1},
+    {"zyzy", 3, 1},
+    {"zyzyx", 3, 1},
+    {"zyzyxy", 3, 2},
+    {"zyzyxyx", 3, 4},
+    {"zyzyyxy", 3, 1},
     // SCARAs, lifts and rails.
-    {"zzZz", 0, 2}, {"zzZzy", 0, 1}, {"Zzzz", 1, 1}, {"Zzzy", 1, 1}, {"Zzyyx", 1, 1},
-    {"Yzyy", 3, 1}, {"Yzyyx", 3, 1}, {"Xzyyyz", 3, 1}, {"Yyyzy", 2, 1},
+    {"zzZz", 0, 2},
+    {"zzZzy", 0, 1},
+    {"Zzzz", 1, 1},
+    {"Zzzy", 1, 1},
+    {"Zzyyx", 1, 1},
+    {"Yzyy", 3, 1},
+    {"Yzyyx", 3, 1},
+    {"Xzyyyz", 3, 1},
+    {"Yyyzy", 2, 1},
     // No turning base.
-    {"xyyz", 2, 1}, {"xyyyx", 2, 1}, {"yxyy", 2, 1}, {"yxyyx", 2, 1}, {"yzyyxy", 2, 1},
+    {"xyyz", 2, 1},
+    {"xyyyx", 2, 1},
+    {"yxyy", 2, 1},
+    {"yxyyx", 2, 1},
+    {"yzyyxy", 2, 1},
     {"xyzyxyx", 3, 1},
     // Anything.
-    {"????", 2, 1}, {"?????", 2, 1}, {"??????", 2, 1}, {"???????", 2, 1},
+    {"????", 2, 1},
+    {"?????", 2, 1},
+    {"??????", 2, 1},
+    {"???????", 2, 1},
 };
 
 const Pattern& draw_pattern(Draws& draws) {
@@ -98,7 +124,8 @@ std::vector<Link> draw_links(Draws& draws) {
     parts[k] = is_long ? draws.between(0.6, 1.2) : draws.between(0.05, k == 0 ? 0.2 : 0.4);
     sum += parts[k];
   }
-  const double total = 0.25 * std::pow(1.1 / 0.25, draws.unit());  // [m] small arms as often as large
+  const double total =
+      0.25 * std::pow(1.1 / 0.25, draws.unit());  // [m] small arms as often as large
   for (std::size_t k = 0; k < dof; ++k) {
     Link& link = links[k];
     const double length = total * parts[k] / sum;
@@ -204,10 +231,11 @@ std::string write_mjcf(const std::string& name, const std::vector<Link>& links,
       "conaffinity=\"0\" rgba=\"0.85 0.86 0.88 1\"/><site size=\"0.008\"/></default>");
   text.line("<worldbody><light pos=\"0.5 -1 2\" dir=\"-0.2 0.4 -1\"/>");
   text.line("<geom name=\"floor\" type=\"plane\" size=\"1.5 1.5 0.1\" rgba=\"0.55 0.58 0.61 1\"/>");
+  text.line("<camera name=\"view\" pos=\"%.4f %.4f %.4f\" xyaxes=\"0.68 0.73 0 -0.37 0.34 0.86\"/>",
+            1.6 * length, -1.5 * length, 1.2 * length + height / 2);
   text.line(
-      "<camera name=\"view\" pos=\"%.4f %.4f %.4f\" xyaxes=\"0.68 0.73 0 -0.37 0.34 0.86\"/>",
-      1.6 * length, -1.5 * length, 1.2 * length + height / 2);
-  text.line("<body name=\"goal\" mocap=\"true\"><geom type=\"sphere\" size=\"0.02\" rgba=\"0.1 0.8 0.3 0.6\"/></body>");
+      "<body name=\"goal\" mocap=\"true\"><geom type=\"sphere\" size=\"0.02\" rgba=\"0.1 0.8 0.3 "
+      "0.6\"/></body>");
   text.line("<body name=\"mount\" pos=\"0 0 %.9f\" quat=\"%.12f %.12f %.12f %.12f\">", height,
             turn.w(), turn.x(), turn.y(), turn.z());
   Vector3d at = Vector3d::Zero();
@@ -230,8 +258,7 @@ std::string write_mjcf(const std::string& name, const std::vector<Link>& links,
   for (std::size_t k = 0; k <= links.size(); ++k) text.line("</body>");
   text.line("</worldbody><actuator>");
   for (std::size_t k = 0; k < links.size(); ++k) {
-    const double armature =
-        0.02 * links[k].mass * (links[k].slides ? 1 : length * length) + 1e-3;
+    const double armature = 0.02 * links[k].mass * (links[k].slides ? 1 : length * length) + 1e-3;
     text.line("<position joint=\"joint%zu\" kp=\"%.6f\"/>", k + 1, stiffness(links, k, armature));
   }
   text.line("</actuator></mujoco>");

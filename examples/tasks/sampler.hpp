@@ -17,6 +17,12 @@ struct Start {
   Scene scene;
 };
 
+/// What to say when draw() gave nothing.
+Error no_attempt(const TaskBody& body, std::uint64_t seed, std::uint32_t index);
+
+/// A point of a disc, at that height [m]. [any]
+Point on_disc(Draws& draws, const Point& centre, double radius, double height);
+
 /// Draws beginnings of which the teacher makes something, in kinematics. One thread at a time.
 class Sampler {
  public:
@@ -29,18 +35,17 @@ class Sampler {
   /// A point that the tool can be at, in the ball around its home and above the floor; nothing if
   /// there is hardly any.
   std::optional<Point> point(Draws& draws);
-  /// A point of the circle of that height; whether it can be reached is not asked.
-  Point on_table(Draws& draws, double part_of_radius) const;
 
  private:
   std::optional<Start> try_draw(Draws& draws);
   bool draw_choose(Draws& draws, const Point& tool, Scene& scene);
-  bool draw_push(Draws& draws, const Point& tool, Scene& scene);
+  bool draw_push(Draws& draws, Scene& scene);
+  std::optional<Point> start_point(Draws& draws, const Scene& scene);
 
   const TaskBody* body_;
+  TaskBody reach_body_;  // the same arm without the task
   Teacher teacher_;
-  Teacher mover_;  // brings the arm to its start, whatever the task
-  TaskBody reach_body_;
+  Teacher mover_;  // brings the arm to its start
   std::vector<double> home_, q_;
   Point home_tool_{};
 };

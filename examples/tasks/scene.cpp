@@ -41,7 +41,8 @@ std::vector<plugin::Sensor> sensors_of(TaskKind task, std::uint32_t dof) {
 
 void write_readings(TaskKind task, std::span<const double> q, const Point& tool, const Scene& scene,
                     std::span<std::vector<float>> out) {
-  std::transform(q.begin(), q.end(), out[0].begin(), [](double x) { return static_cast<float>(x); });
+  std::transform(q.begin(), q.end(), out[0].begin(),
+                 [](double x) { return static_cast<float>(x); });
   write_point(tool, out[1].data());
   switch (task) {
     case TaskKind::reach:

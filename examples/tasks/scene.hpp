@@ -1,5 +1,5 @@
-// examples/tasks/scene.hpp: what lies around an arm in one attempt, and as which numbers a policy is
-// told.
+// examples/tasks/scene.hpp: what lies around an arm in one attempt, and as which numbers a policy
+// is told.
 #pragma once
 
 #include <array>
@@ -11,11 +11,12 @@
 
 namespace cambium::tasks {
 
+using reach::distance;
 using reach::Point;  // p_B [m]
 
 /// Whatever a task does not have stays where it is.
 struct Scene {
-  Point target{};                 ///< reach: the goal; choose: the flagged candidate; push: the mark
+  Point target{};  ///< reach: the goal; choose: the flagged candidate; push: the mark
   std::array<Point, 2> decoys{};  ///< choose: the other candidates, in order
   std::size_t flagged = 0;        ///< choose: which of the three is the target
   Point obstacle{};               ///< choose: centre

@@ -36,8 +36,9 @@ Point around(const Point& from, const Point& goal, const Point& centre, double k
   // Sideways: the part of the way that does not lead to the centre, on the side where it passes.
   Vector3d sideways = forward - forward.dot(inward) * inward;
   if (sideways.norm() < 1e-6)  // straight through the middle: any side will do
-    sideways = flat || std::abs(inward.z()) > 0.9 ? inward.cross(Vector3d::UnitZ()) + 1e-9 * Vector3d::UnitX()
-                                                  : Vector3d(Vector3d::UnitZ() - inward.z() * inward);
+    sideways = flat || std::abs(inward.z()) > 0.9
+                   ? inward.cross(Vector3d::UnitZ()) + 1e-9 * Vector3d::UnitX()
+                   : Vector3d(Vector3d::UnitZ() - inward.z() * inward);
   sideways.normalize();
   Vector3d direction;
   if (inside) {
@@ -75,8 +76,8 @@ Point aim_push(const Sizes& sizes, const Scene& scene, const Point& tool) {
   const Vector3d through = (left - kShort) * forward + (distance - sizes.contact()) * facing;
   const double stand_off = 1.25 * sizes.contact();
   const Point behind = point(vector(scene.puck) - stand_off * forward);
-  const Vector3d round = vector(around(tool, behind, scene.puck, 1.15 * sizes.contact(), true)) -
-                         vector(tool) - lift;
+  const Vector3d round =
+      vector(around(tool, behind, scene.puck, 1.15 * sizes.contact(), true)) - vector(tool) - lift;
   // 1 within 25 degrees of the line, 0 beyond 40.
   const double part = std::clamp((facing.dot(forward) - 0.77) / (0.91 - 0.77), 0.0, 1.0);
   return point(vector(tool) + part * through + (1 - part) * round + lift);

@@ -6,8 +6,8 @@
 
 namespace cambium::tasks {
 
-/// Where to go so that the way to `goal` leads around a ball, along its tangent; `goal` itself if the
-/// ball is not in the way. As far from `from` as the goal is. Inside the ball: out of it, too.
+/// Where to go so that the way to `goal` leads around a ball, along its tangent; `goal` itself if
+/// the ball is not in the way. As far from `from` as the goal is. Inside the ball: out of it, too.
 /// flat  stays at the height of `goal`: around a cylinder [any]
 Point around(const Point& from, const Point& goal, const Point& centre, double keep_out, bool flat);
 

@@ -24,9 +24,9 @@ class Teacher {
   /// actions  (horizon, dof) row-major; row 0 is velocity(q, scene)
   void rollout(std::span<const double> q, const Scene& scene, std::span<float> actions);
 
-  /// Seconds until the task is done like that when starting at q, or `limit` if later, or if the tool
-  /// comes nearer to the obstacle than 3/4 of the way between touching it and where the teacher keeps.
-  /// at_end  if not null: joint positions then  (dof)
+  /// Seconds until the task is done like that when starting at q, or `limit` if later, or if the
+  /// tool comes nearer to the obstacle than 3/4 of the way between touching it and where the
+  /// teacher keeps. at_end  if not null: joint positions then  (dof)
   double arrival(std::span<const double> q, const Scene& scene, double limit,
                  std::vector<double>* at_end = nullptr);
 
