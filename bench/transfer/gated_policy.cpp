@@ -32,6 +32,7 @@ Result<std::unique_ptr<GatedPolicy>> GatedPolicy::make(learn::BodyPolicy& policy
 
 void GatedPolicy::restart() {
   played_ = replan_;
+  gate_.rest();  // an attempt begins with an arm that stands
 }
 
 Result<void> GatedPolicy::act(std::span<const std::span<const float>> readings,

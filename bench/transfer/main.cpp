@@ -65,6 +65,10 @@ void add_options(CLI::App& program, Arguments& arguments) {
   auto* group = program.add_option_group("Comparison of stocks");
   group->add_flag("--scaling", o.scaling,
                   "Instead: stocks of more and more random bodies, and of trunk sizes");
+  group
+      ->add_flag("--ablation", o.ablation,
+                 "Instead: what joint stem and joint head do for a body, part by part")
+      ->excludes("--scaling");
   group->add_option("--pretrain-bodies", o.pretrain_bodies, "Random bodies of a stock")
       ->delimiter(',')
       ->capture_default_str();
@@ -97,10 +101,8 @@ void settle(const CLI::App& program, Arguments& arguments) {
   const auto keep = [&](const char* name, auto member) {
     if (program.count(name) > 0) o.*member = given.*member;
   };
-  if (o.scaling) {
-    o.tasks = {"reach", "choose"};
-    o.demos = {0, 10, 50, 200};
-  }
+  if (o.scaling || o.ablation) o.tasks = {"reach", "choose"};
+  if (o.scaling) o.demos = {0, 10, 50, 200};
   if (arguments.quick) transfer::make_quick(o);
   if (arguments.same) o.candidates.clear();
   keep("--tasks", &transfer::Options::tasks);

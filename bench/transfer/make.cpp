@@ -30,6 +30,10 @@ Result<std::vector<Row>> make(const Work& work, const Stocks& stocks, Recordings
   job.recipe.steps = key.steps;
   job.recipe.seed = key.seed;
   job.episodes = key.demos;
+  job.train = key.demos > 0;
+  if (!job.train) job.recipe.steps = 1;  // none are made, but a recipe without steps is a mistake
+  if (key.variant == kMlpHead) job.head = learn::HeadStart::mlp;
+  if (key.variant == kNewHead) job.head = learn::HeadStart::anew;
   auto trained = learn::train_body(job, [&](const learn::Progress&) { return !stopped(); });
   if (stopped()) return std::vector<Row>{};
   if (!trained) return named(key, trained.error());

@@ -10,6 +10,9 @@
 
 namespace cambium::transfer {
 
+/// Variants of `stock`: how the body's head begins, if not as the stock's.
+inline constexpr const char kMlpHead[] = "mlp head", kNewHead[] = "new head";
+
 /// The recipe of all rows but for steps and seed, which are the row's.
 learn::Recipe recipe_of_rows();
 

@@ -18,8 +18,9 @@ struct Bench {
   const std::uint32_t jobs = options.jobs > 0 ? options.jobs
                                               : std::max(1U, std::thread::hardware_concurrency());
   Stocks stocks = {};
-  // 200 episodes or the most that anybody learns from: fewer are the first of them.
-  Recordings recordings = {std::ranges::max(options.demos), jobs + std::size_t{1}, watcher.stopped};
+  // As many as anybody learns from: fewer demonstrations are the first of them.
+  Recordings recordings = {std::max(2U, std::ranges::max(options.demos)), jobs + std::size_t{1},
+                           watcher.stopped};
 
   Result<void> run(const std::vector<RowKey>& keys) {
     if (only_look) return {};
@@ -66,33 +67,64 @@ Result<void> measure_table(Bench& bench, Report& report) {
   return {};
 }
 
+/// Null if it was stopped.
+Result<std::shared_ptr<const NamedStock>> grown_stock(Bench& bench, const Grown& grown) {
+  const auto told = [&](double part) { bench.watcher.growing(to_string(grown), part); };
+  const auto file = bench.only_look
+                        ? find_grown(grown, bench.options, bench.results.folder() / "stocks")
+                        : grow(grown, bench.options, bench.results.folder() / "stocks",
+                               bench.watcher.stopped, told);
+  if (!file) return file.error();
+  if (file->empty()) return std::shared_ptr<const NamedStock>();
+  auto stock = open_stock(*file);
+  if (stock) bench.stocks.add(*stock);
+  return stock;
+}
+
+/// Rows on a stock that was grown, added to `rows` under the name of `label`.
+Result<void> measure_on(Bench& bench, const Grown& grown, const std::string& variant,
+                        const std::string& label, std::vector<Row>& rows, bool& whole) {
+  const auto stock = grown_stock(bench, grown);
+  if (!stock) return stock.error();
+  if (!*stock) {
+    whole = false;
+    return {};
+  }
+  Options options = bench.options;
+  options.grounds = {"stock"};
+  auto keys = same_steps(options, {[&](const std::string& ground) { return (*stock)->id(ground); },
+                                   id_of(recipe_of_rows())});
+  for (RowKey& key : keys) key.variant = variant;
+  if (auto done = bench.run(keys); !done) return done;
+  auto made = bench.collect(keys, whole);
+  for (Row& row : made) row.key.variant = label;
+  rows.insert(rows.end(), made.begin(), made.end());
+  return {};
+}
+
 Result<void> measure_scaling(Bench& bench, Report& report) {
   report.whole = true;
-  report.grown = grown_of(bench.options);
-  const auto folder = bench.results.folder() / "stocks";
-  for (const Grown& grown : report.grown) {
-    const auto file = grow(
-        grown, bench.options, folder, bench.watcher.stopped, [&](const learn::Progress& progress) {
-          bench.watcher.growing(to_string(grown),
-                                static_cast<double>(progress.step) / progress.steps);
-        });
-    if (!file) return file.error();
-    if (file->empty()) {
-      report.whole = false;
-      return {};
-    }
-    const auto stock = open_stock(*file);
-    if (!stock) return stock.error();
-    bench.stocks.add(*stock);
-    const Identity identity = {[&](const std::string& ground) { return (*stock)->id(ground); },
-                               id_of(recipe_of_rows())};
-    auto options = bench.options;
-    options.grounds = {"stock"};
-    auto keys = same_steps(options, identity);
-    for (RowKey& key : keys) key.variant = to_string(grown);
-    if (auto done = bench.run(keys); !done) return done;
-    const auto rows = bench.collect(keys, report.whole);
-    report.scaling.insert(report.scaling.end(), rows.begin(), rows.end());
+  report.grown = stocks_of_scaling(bench.options);
+  for (const Grown& grown : report.grown)
+    if (auto done = measure_on(bench, grown, "", to_string(grown), report.scaling, report.whole);
+        !done)
+      return done;
+  return {};
+}
+
+Result<void> measure_ablation(Bench& bench, Report& report) {
+  const Options& options = bench.options;
+  report.whole = true;
+  Grown grown = {options.middle_bodies, options.middle_width, options.middle_blocks, false};
+  const std::pair<const char*, const char*> parts[] = {
+      {"", "private joint stem, MLP head"},
+      {kMlpHead, "joints stem, MLP head"},
+      {kNewHead, "joints stem, joint head that begins anew"},
+      {"", "joints stem, joint head that begins as the stock's"}};
+  for (const auto& [variant, label] : parts) {
+    if (auto done = measure_on(bench, grown, variant, label, report.ablation, report.whole); !done)
+      return done;
+    grown.joints = true;  // only the first knows no joints
   }
   return {};
 }
@@ -104,7 +136,9 @@ Result<Report> measure(const Options& options, Results& results, bool only_look,
   Report report;
   report.options = options;
   Bench bench = {options, results, only_look, watcher};
-  const auto done = options.scaling ? measure_scaling(bench, report) : measure_table(bench, report);
+  const auto done = options.scaling    ? measure_scaling(bench, report)
+                    : options.ablation ? measure_ablation(bench, report)
+                                       : measure_table(bench, report);
   if (!done) return done.error();
   return report;
 }

@@ -44,7 +44,8 @@ std::vector<RowKey> same_steps(const Options& options, const Identity& identity)
   for (const std::uint32_t seed : options.seeds)
     each_cell(options, identity, [&](RowKey key) {
       key.seed = seed;
-      keys.push_back(std::move(key));
+      if (key.demos == 0) key.steps = 0;
+      if (key.demos > 0 || seed == options.seeds.front()) keys.push_back(std::move(key));
     });
   return keys;
 }

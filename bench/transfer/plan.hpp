@@ -18,7 +18,8 @@ struct Identity {
   std::string recipe;
 };
 
-/// The table with `steps` everywhere.
+/// The table with `steps` everywhere. Without demonstrations there is nothing to train: no steps,
+/// and the first seed only, since all would be the same.
 std::vector<RowKey> same_steps(const Options& options, const Identity& identity);
 
 /// Every candidate with the first seed, judged by other goals than those that are reported.

@@ -63,8 +63,9 @@ const Grown* find(const std::vector<Grown>& all, const std::string& variant) {
 }  // namespace
 
 std::string to_string(const Grown& grown) {
-  return fmt::format("{} {}, width {}, {} blocks", grown.bodies,
-                     grown.bodies == 1 ? "body" : "bodies", grown.width, grown.blocks);
+  return fmt::format("{} {}, width {}, {} blocks{}", grown.bodies,
+                     grown.bodies == 1 ? "body" : "bodies", grown.width, grown.blocks,
+                     grown.joints ? "" : ", private joint stems");
 }
 
 Json json_of(const Report& report) {

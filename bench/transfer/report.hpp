@@ -14,17 +14,19 @@ namespace cambium::transfer {
 /// A stock that was pretrained for the comparison of stocks.
 struct Grown {
   std::uint32_t bodies = 0, width = 0, blocks = 0;
+  /// A token and a head for each joint; false: a stem and a head for each body.
+  bool joints = true;
 
   bool operator==(const Grown&) const = default;
 };
-/// "16 bodies, width 64, 4 blocks": the variant of its rows.
+/// "16 bodies, width 64, 4 blocks"
 std::string to_string(const Grown& grown);
 
 struct Report {
   Options options;
   std::string stock, trunk_id;  ///< file, and what identifies it
   std::vector<Row> same, best;  ///< the table; best: with the steps that each cell likes best
-  std::vector<Row> ablation;    ///< by variant
+  std::vector<Row> ablation;    ///< variant: what was done, for people
   std::vector<Grown> grown;     ///< in the order of the plan
   std::vector<Row> scaling;     ///< variant: to_string(grown)
   bool whole = false;           ///< nothing of the plan is missing

@@ -20,7 +20,7 @@ inline constexpr std::uint32_t kRevision = 1;
 struct RowKey {
   std::string task, body;
   std::string mode;     ///< what the body grew on: learn::Ground
-  std::string variant;  ///< how it differs from the table's: "" there; "bodies 16, width 64, …"
+  std::string variant;  ///< how else it is trained: "" in the table, "new head"
   std::uint32_t demos = 0, seed = 0, steps = 0;
   std::uint32_t attempts = 0, replan = 1;
   std::uint64_t goals = 0;  ///< seed of the attempts

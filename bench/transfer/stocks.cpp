@@ -38,6 +38,8 @@ std::string shape_of(const nn::Stock& stock) {
   for (const nn::SharedStem& stem : stock.shared_stems())
     text += fmt::format("\n{} {} {} {} {} {}", stem.sensor, stem.stem, stem.shape, stem.horizon,
                         stem.tokens, stem.parameters);
+  if (const auto& head = stock.shared_head())
+    text += fmt::format("\n{} {} {}", head->head, head->horizon, head->parameters);
   return text;
 }
 
