@@ -80,7 +80,12 @@ Result<DatasetInput> joints_input(const RecordedSensor& sensor, const Demonstrat
                  fmt::format("{}: joint_position has {} numbers and the joint_chain {} joints, dof "
                              "is {}",
                              d.embodiment, sensor.size(), chain.dof(), dof)};
-  DatasetInput input = {sensor.name, sensor.shape, true, dof, size,
+  DatasetInput input = {sensor.name,
+                        sensor.shape,
+                        true,
+                        true,
+                        dof,
+                        size,
                         std::vector<float>(d.rows() * size),
                         min_max(d.scale.position_min, d.scale.position_max, clamp)};
   const std::span<const float> q = sensor.values;
@@ -95,9 +100,13 @@ Result<DatasetInput> make_input(const RecordedSensor& sensor, bool shared, const
   auto normaliser =
       shared ? shared_normaliser(sensor, d, clamp) : private_normaliser(sensor, d, clamp);
   if (!normaliser) return normaliser.error();
-  DatasetInput input = {sensor.name,   sensor.shape,
-                        shared,        1,
-                        sensor.size(), std::vector<float>(sensor.values.size()),
+  DatasetInput input = {sensor.name,
+                        sensor.shape,
+                        shared,
+                        false,
+                        1,
+                        sensor.size(),
+                        std::vector<float>(sensor.values.size()),
                         std::move(*normaliser)};
   input.normaliser.normalise(sensor.values, input.values);
   return input;
@@ -179,7 +188,7 @@ Result<Dataset> make_dataset(const Demonstrations& d,
       any_shared |= shared;
       auto input = make_input(*sensor, shared, d, recipe.clamp);
       if (!input) return input.error();
-      if (shared && name == "joint_position") dataset.chain = d.scale.chain;
+      if (input->of_joints) dataset.chain = d.scale.chain;
       dataset.inputs.push_back(std::move(*input));
     }
   if (!any_shared && !shared_sensors.empty())

@@ -11,8 +11,6 @@
 namespace cambium::learn {
 namespace {
 
-constexpr const char kSharedHeadPrefix[] = "heads.shared.";
-
 // Tokens of one stem (rows, of_stem) become those from `first` on of each row's `count`, with their
 // positions.
 template <class T>
@@ -138,7 +136,7 @@ void Policy::add_shared_stem(const std::string& sensor, const std::vector<std::u
 
 void Policy::add_shared_head(std::size_t horizon, const std::vector<std::uint32_t>& widths) {
   shared_head_ =
-      SharedHead{horizon, Mlp(layout_, kSharedHeadPrefix, 2 * shape_.width, widths, horizon)};
+      SharedHead{horizon, Mlp(layout_, nn::kSharedHeadPrefix, 2 * shape_.width, widths, horizon)};
   stock_.end = layout_.size();
 }
 
@@ -154,17 +152,16 @@ void Policy::add_body(const std::string& name, const std::vector<StemSpec>& stem
   for (const StemSpec& stem : stems) {
     if (stem.sensor == "joint_position") body.first_joint = body.tokens;
     body.tokens += stem.tokens;
-    body.stems.push_back(
-        {stem.sensor, stem.size, stem.tokens, stem.shared,
-         stem.shared ? std::ranges::find(shared_, stem.sensor, &SharedStem::sensor)->net
-                     : Mlp(layout_, nn::stem_prefix(name, stem.sensor), stem.size / stem.tokens,
-                           stem.widths, shape_.width)});
+    body.stems.push_back({stem.sensor, stem.size, stem.tokens, stem.shared,
+                          stem.shared
+                              ? std::ranges::find(shared_, stem.sensor, &SharedStem::sensor)->net
+                              : Mlp(layout_, nn::stem_prefix(name, stem.sensor),
+                                    stem.size / stem.tokens, stem.widths, shape_.width)});
   }
   if (head.shared)
     body.head = shared_head_->net;
   else if (head.kind == HeadKind::joint)
-    body.head =
-        Mlp(layout_, nn::head_prefix(name), 2 * shape_.width, head.widths, head.horizon);
+    body.head = Mlp(layout_, nn::head_prefix(name), 2 * shape_.width, head.widths, head.horizon);
   else
     body.head =
         Mlp(layout_, nn::head_prefix(name), shape_.width, head.widths, head.horizon * head.dof);
@@ -285,17 +282,17 @@ double Policy::head_flops(const Body& body) const {
   return 2 * 3 * times * multiply_adds(body.head);
 }
 
-#define CAMBIUM_INSTANTIATE(T)                                                                    \
-  template const T* Policy::forward<T>(const T*, const Body&, Batch,                              \
-                                       const std::vector<const T*>&, PolicyTrace<T>&) const;      \
-  template void Policy::backward<T>(const T*, T*, bool, const Body&, Batch,                       \
-                                    const std::vector<const T*>&, PolicyTrace<T>&, const T*)      \
-      const;                                                                                      \
-  template void Policy::forward_features<T>(const T*, const Body&, Batch,                         \
-                                            const std::vector<const T*>&, PolicyTrace<T>&) const; \
-  template const T* Policy::forward_head<T>(const T*, const Body&, std::size_t, const T*,         \
-                                            PolicyTrace<T>&) const;                               \
-  template void Policy::backward_head<T>(const T*, T*, const Body&, std::size_t, const T*,        \
+#define CAMBIUM_INSTANTIATE(T)                                                                     \
+  template const T* Policy::forward<T>(const T*, const Body&, Batch, const std::vector<const T*>&, \
+                                       PolicyTrace<T>&) const;                                     \
+  template void Policy::backward<T>(const T*, T*, bool, const Body&, Batch,                        \
+                                    const std::vector<const T*>&, PolicyTrace<T>&, const T*)       \
+      const;                                                                                       \
+  template void Policy::forward_features<T>(const T*, const Body&, Batch,                          \
+                                            const std::vector<const T*>&, PolicyTrace<T>&) const;  \
+  template const T* Policy::forward_head<T>(const T*, const Body&, std::size_t, const T*,          \
+                                            PolicyTrace<T>&) const;                                \
+  template void Policy::backward_head<T>(const T*, T*, const Body&, std::size_t, const T*,         \
                                          PolicyTrace<T>&, const T*, T*) const;
 CAMBIUM_INSTANTIATE(float)
 CAMBIUM_INSTANTIATE(double)

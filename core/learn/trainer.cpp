@@ -18,10 +18,10 @@ std::uint32_t shard_samples(std::uint32_t window) {
   return window > 1 ? 4 : 32;
 }
 
-constexpr std::size_t kFeatureRows = 32;    // that are computed at once
-constexpr std::size_t kChunk = 16384;       // weights that one task adds up and steps
+constexpr std::size_t kFeatureRows = 32;          // that are computed at once
+constexpr std::size_t kChunk = 16384;             // weights that one task adds up and steps
 constexpr std::size_t kMostValidationRows = 512;  // of a body, whose datasets may be many
-constexpr std::uint32_t kCurvePoints = 50;  // validations in a training
+constexpr std::uint32_t kCurvePoints = 50;        // validations in a training
 constexpr std::size_t kMostFeatures = std::size_t{128} << 20;  // numbers that are kept: 512 MiB
 
 // At most `most` of them, from all over.
@@ -74,7 +74,7 @@ TrainingState begin_training(std::vector<float> weights) {
 }
 
 Trainer::Trainer(const Policy& policy, const std::vector<Dataset>& data, const Recipe& recipe,
-                 bool stock_is_frozen)
+                 bool stock_is_frozen, bool features_once)
     : policy_(policy),
       data_(data),
       recipe_(recipe),
@@ -82,7 +82,7 @@ Trainer::Trainer(const Policy& policy, const std::vector<Dataset>& data, const R
       rows_(policy.bodies().size()),
       workers_(recipe.threads),
       gradient_(policy.layout().size()),
-      features_once_(only_heads_are_trained(policy, data, stock_is_frozen)) {
+      features_once_(features_once && only_heads_are_trained(policy, data, stock_is_frozen)) {
   for (std::uint32_t i = 0; i < data.size(); ++i) {
     BodyRows& rows = rows_[data[i].body];
     rows.datasets.push_back(i);
@@ -109,9 +109,9 @@ Trainer::Trainer(const Policy& policy, const std::vector<Dataset>& data, const R
     make_chunks(policy.bodies()[body].own, own);
     all.insert(all.end(), own.begin(), own.end());
     flops_per_step_ +=
-        recipe.batch * (features_once_ ? policy.head_flops(policy.bodies()[body])
-                                       : policy.flops(policy.bodies()[body], recipe.window,
-                                                      stock_is_frozen));
+        recipe.batch * (features_once_
+                            ? policy.head_flops(policy.bodies()[body])
+                            : policy.flops(policy.bodies()[body], recipe.window, stock_is_frozen));
   }
   if (!stock_is_frozen) make_chunks(policy.stock(), all);
 }
@@ -132,8 +132,8 @@ Trainer::Row Trainer::draw(const Shard& shard, std::uint32_t step, std::uint32_t
   const std::uint64_t index =
       below(chance({recipe_.seed, number_of(policy_.bodies()[shard.body].name), step, sample}),
             rows.until.back());
-  const auto which = static_cast<std::size_t>(std::ranges::upper_bound(rows.until, index) -
-                                              rows.until.begin());
+  const auto which =
+      static_cast<std::size_t>(std::ranges::upper_bound(rows.until, index) - rows.until.begin());
   const std::uint64_t before = which == 0 ? 0 : rows.until[which - 1];
   return {rows.datasets[which], data_[rows.datasets[which]].training[index - before]};
 }
@@ -150,16 +150,19 @@ void Trainer::gather(Shard& shard) {
                   to.data() + i * window);
   };
   if (features_once_)
-    take([&](std::size_t d) -> auto& { return features_[d]; },
-         policy_.bodies()[shard.body].features(), shard.features);
+    take(
+        [&](std::size_t d) -> auto& { return features_[d]; },
+        policy_.bodies()[shard.body].features(), shard.features);
   shard.inputs.resize(first.inputs.size());
   shard.input_views.resize(first.inputs.size());
   for (std::size_t i = 0; i < first.inputs.size() && !features_once_; ++i) {
-    take([&](std::size_t d) -> auto& { return data_[d].inputs[i].values; }, first.inputs[i].size,
-         shard.inputs[i]);
+    take(
+        [&](std::size_t d) -> auto& { return data_[d].inputs[i].values; }, first.inputs[i].size,
+        shard.inputs[i]);
     shard.input_views[i] = shard.inputs[i].data();
   }
-  take([&](std::size_t d) -> auto& { return data_[d].targets; }, first.outputs(), shard.targets);
+  take(
+      [&](std::size_t d) -> auto& { return data_[d].targets; }, first.outputs(), shard.targets);
   shard.dout.resize(shard.targets.size());
 }
 
@@ -167,10 +170,10 @@ const float* Trainer::forward(Shard& shard, const std::vector<float>& weights) {
   gather(shard);
   const Body& body = policy_.bodies()[shard.body];
   const Batch batch(shard.rows.size(), recipe_.window);
-  return features_once_ ? policy_.forward_head(weights.data(), body, batch.rows(),
-                                               shard.features.data(), shard.trace)
-                        : policy_.forward(weights.data(), body, batch, shard.input_views,
-                                          shard.trace);
+  return features_once_
+             ? policy_.forward_head(weights.data(), body, batch.rows(), shard.features.data(),
+                                    shard.trace)
+             : policy_.forward(weights.data(), body, batch, shard.input_views, shard.trace);
 }
 
 void Trainer::compute_features(const std::vector<float>& weights) {
@@ -196,8 +199,8 @@ void Trainer::compute_features(const std::vector<float>& weights) {
       for (const DatasetInput& input : data_[d].inputs)
         views.push_back(input.values.data() + first * input.size);
       policy_.forward_features(weights.data(), body, Batch(rows), views, trace);
-      std::ranges::copy(trace.features, features_[d].begin() + static_cast<std::ptrdiff_t>(
-                                                                   first * body.features()));
+      std::ranges::copy(trace.features, features_[d].begin() +
+                                            static_cast<std::ptrdiff_t>(first * body.features()));
     }
   });
 }

@@ -32,18 +32,19 @@ struct Progress {
   double validation = 0;  ///< at the last point; NaN before the first
 };
 
-/// Trains one policy on datasets, one or several for each body. Numbers do not depend on the count of
-/// threads: each step is cut into shards of a few samples, whose gradients are added in a fixed
+/// Trains one policy on datasets, one or several for each body. Numbers do not depend on the count
+/// of threads: each step is cut into shards of a few samples, whose gradients are added in a fixed
 /// order.
 ///
-/// Where all but heads is frozen, what heads read is computed once for every row, and only heads are
-/// run after that.
+/// Where all but heads is frozen, what heads read is computed once for every row, and only heads
+/// are run after that.
 class Trainer {
  public:
   /// Borrows policy and data. data[i] belongs to policy.bodies()[data[i].body], inputs in the order
   /// of its stems; datasets of one body are drawn from as if they were one.
+  /// features_once  false: not even where it could
   Trainer(const Policy& policy, const std::vector<Dataset>& data, const Recipe& recipe,
-          bool stock_is_frozen);
+          bool stock_is_frozen, bool features_once = true);
   ~Trainer();
 
   /// One step; its loss, the mean over bodies.
@@ -55,6 +56,7 @@ class Trainer {
   /// is lost.
   Result<void> run(TrainingState& state, const std::function<bool(const Progress&)>& go_on);
 
+  bool features_once() const noexcept { return features_once_; }
   double flops_per_step() const noexcept { return flops_per_step_; }
   std::size_t threads() const noexcept { return workers_.size(); }
 
