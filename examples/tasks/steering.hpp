@@ -14,8 +14,9 @@ Point around(const Point& from, const Point& goal, const Point& centre, double k
 /// The point that the tool should head for now. [any]
 Point aim(TaskKind task, const Sizes& sizes, const Scene& scene, const Point& tool);
 
-/// The puck is taken along if the tool has come nearer than contact. Kinematics: no friction, no
-/// mass. [any]
-void take_along(TaskKind task, const Sizes& sizes, const Point& tool, Scene& scene);
+/// What becomes of the puck while the tool goes from `before` to `tool`, without mass and time:
+/// what is touched from behind sticks to the tool, nothing else moves. [any]
+void take_along(TaskKind task, const Sizes& sizes, const Point& before, const Point& tool,
+                Scene& scene);
 
 }  // namespace cambium::tasks
