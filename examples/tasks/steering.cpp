@@ -61,6 +61,7 @@ Point aim_choose(const Sizes& sizes, const Scene& scene, const Point& tool) {
 
 // Stops short of the middle of the mark: there a direction to it would mean nothing.
 constexpr double kShort = 0.010, kNear = 0.005;  // [m]
+constexpr double kReturn = 2;
 constexpr double kCalm = 1.6;  // contacts: a fast turn would throw the tool off the table's height
 // Beside the line through the puck to the mark, seen from the puck.
 constexpr double kBegin = 0.2, kLeave = 0.6, kBlend = 0.2;  // [rad]
@@ -88,7 +89,7 @@ Point aim_push(const Sizes& sizes, const Scene& scene, const Point& tool) {
 
   const Vector3d beside = to_puck - to_puck.dot(forward) * forward;
   const Vector3d through =
-      (left - kShort) * forward + (distance - contact) * facing + (1 - touch) * beside;
+      ((left - kShort) * forward.dot(facing) + distance - contact) * facing + kReturn * beside;
   const Point behind = point(vector(scene.puck) - 1.3 * contact * forward);
   Vector3d round = vector(around(tool, behind, scene.puck, clear, true)) - vector(tool);
   round.z() = 0;
@@ -113,23 +114,13 @@ Point aim(TaskKind task, const Sizes& sizes, const Scene& scene, const Point& to
   return scene.target;
 }
 
-void take_along(TaskKind task, const Sizes& sizes, const Point& before, const Point& tool,
-                Scene& scene) {
+void take_along(TaskKind task, const Sizes& sizes, const Point& tool, Scene& scene) {
   if (task != TaskKind::push) return;
-  const double contact = sizes.contact();
-  const double dx = tool[0] - before[0], dy = tool[1] - before[1];
-  const auto gap = [&](double x, double y) { return std::hypot(x, y) - contact; };
-  // In touch, and moving inwards: it sticks.
-  const double x = scene.puck[0] - before[0], y = scene.puck[1] - before[1];
-  if (gap(x, y) < 1e-3 && x * dx + y * dy > 0) {
-    scene.puck[0] += dx;
-    scene.puck[1] += dy;
-  }
-  const double after_x = scene.puck[0] - tool[0], after_y = scene.puck[1] - tool[1];
-  const double inside = -gap(after_x, after_y), distance = std::hypot(after_x, after_y);
+  const double x = scene.puck[0] - tool[0], y = scene.puck[1] - tool[1];
+  const double distance = std::hypot(x, y), inside = sizes.contact() - distance;
   if (inside <= 0 || distance < 1e-9) return;
-  scene.puck[0] += inside * after_x / distance;
-  scene.puck[1] += inside * after_y / distance;
+  scene.puck[0] += inside * x / distance;
+  scene.puck[1] += inside * y / distance;
 }
 
 }  // namespace cambium::tasks

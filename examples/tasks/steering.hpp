@@ -14,9 +14,8 @@ Point around(const Point& from, const Point& goal, const Point& centre, double k
 /// The point that the tool should head for now. [any]
 Point aim(TaskKind task, const Sizes& sizes, const Scene& scene, const Point& tool);
 
-/// What becomes of the puck while the tool goes from `before` to `tool`, without mass and time:
-/// what is touched from behind sticks to the tool, nothing else moves. [any]
-void take_along(TaskKind task, const Sizes& sizes, const Point& before, const Point& tool,
-                Scene& scene);
+/// A puck that the tool has come too near to is where it was pushed to: straight away from the
+/// tool. Without mass and time. [any]
+void take_along(TaskKind task, const Sizes& sizes, const Point& tool, Scene& scene);
 
 }  // namespace cambium::tasks

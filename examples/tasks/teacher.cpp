@@ -22,11 +22,9 @@ void Teacher::rollout(std::span<const double> q, const Scene& scene, std::span<f
   const std::size_t dof = q_.size();
   Scene now = scene;
   std::copy(q.begin(), q.end(), q_.begin());
-  Point before{};
   for (std::size_t row = 0; row * dof < actions.size(); ++row) {
     const Point at = expert_.tool(q_);
-    if (row > 0) take_along(body_->task, sizes_, before, at, now);
-    before = at;
+    if (row > 0) take_along(body_->task, sizes_, at, now);
     expert_.toward(aim(body_->task, sizes_, now, at), velocity_);
     for (std::size_t j = 0; j < dof; ++j) {
       actions[row * dof + j] = static_cast<float>(velocity_[j]);
@@ -42,12 +40,10 @@ double Teacher::arrival(std::span<const double> q, const Scene& scene, double li
   const double clear = sizes_.obstacle + 0.25 * (sizes_.keep_out - sizes_.obstacle);
   Scene now = scene;
   std::copy(q.begin(), q.end(), q_.begin());
-  Point before{};
   double time = 0;
   for (; time < limit; time += body_->model->period()) {
     const Point at = expert_.tool(q_);
-    take_along(body_->task, sizes_, time > 0 ? before : at, at, now);
-    before = at;
+    take_along(body_->task, sizes_, at, now);
     if (body_->task == TaskKind::choose && distance(at, now.obstacle) < clear) return limit;
     if (pushes ? distance(now.puck, now.target) < kPuck : distance(at, now.target) < kTool) break;
     expert_.toward(aim(body_->task, sizes_, now, at), velocity_);
