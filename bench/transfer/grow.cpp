@@ -16,6 +16,7 @@ namespace cambium::transfer {
 namespace {
 
 namespace fs = std::filesystem;
+using Told = std::function<void(const char*, double)>;
 
 constexpr const char kStock[] = "stock.safetensors";
 constexpr const char kDone[] = "done";      // beside a stock that is whole
@@ -50,7 +51,7 @@ struct Demonstrated {
 
 /// Empty files: stopped.
 Result<Demonstrated> demonstrate(const Grown& grown, const Options& options, const fs::path& folder,
-                                 const std::function<bool()>& stopped) {
+                                 const std::function<bool()>& stopped, const Told& told) {
   Demonstrated demonstrated;
   std::set<std::tuple<std::string, std::size_t, std::uint32_t>> kinds;
   tasks::RecordOptions record;
@@ -60,6 +61,8 @@ Result<Demonstrated> demonstrate(const Grown& grown, const Options& options, con
     const auto task = tasks::task_from(word);
     if (!task) return task.error();
     for (std::uint32_t i = 0; i < grown.bodies; ++i) {
+      told("recording", static_cast<double>(demonstrated.files.size()) /
+                            static_cast<double>(options.tasks.size() * grown.bodies));
       const auto body = tasks::make_body(fmt::format("random:{}", i), *task);
       if (!body) return body.error();
       const auto recorded = tasks::record(*body, record, [&](std::uint32_t) { return !stopped(); });
@@ -98,8 +101,7 @@ Result<fs::path> find_grown(const Grown& grown, const Options& options, const fs
 }
 
 Result<fs::path> grow(const Grown& grown, const Options& options, const fs::path& folder,
-                      const std::function<bool()>& stopped,
-                      const std::function<void(double part)>& told) {
+                      const std::function<bool()>& stopped, const Told& told) {
   if (auto found = find_grown(grown, options, folder); !found || !found->empty()) return found;
   const fs::path own = folder / name_of(grown, options);
   std::error_code error;
@@ -108,7 +110,7 @@ Result<fs::path> grow(const Grown& grown, const Options& options, const fs::path
   if (error)
     return Error{Code::failed, fmt::format("'{}': cannot create the folder: {}", recorded.string(),
                                            error.message())};
-  const auto demonstrated = demonstrate(grown, options, recorded, stopped);
+  const auto demonstrated = demonstrate(grown, options, recorded, stopped, told);
   if (!demonstrated) return demonstrated.error();
   if (demonstrated->files.empty()) return fs::path{};
 
@@ -123,17 +125,18 @@ Result<fs::path> grow(const Grown& grown, const Options& options, const fs::path
   job.recipe.shared_sensors = shared_sensors(options.tasks);
   if (grown.joints) {
     job.recipe.head_kind = "joint";
-    job.recipe.head_widths = {128};
+    job.recipe.head_widths = learn::joint_head_widths();
   }
   job.bundles = false;
   job.resume = fs::exists(own / "pretrain.checkpoint.safetensors", error);
   job.force = true;
   const auto report = learn::pretrain(job, [&](const learn::Progress& progress) {
-    told(static_cast<double>(progress.step) / progress.steps);
+    if (progress.files == 0)
+      told("pretraining", static_cast<double>(progress.step) / progress.steps);
     return !stopped();
   });
+  if (stopped()) return fs::path{};  // even while files were read, which is an error there
   if (!report) return report.error();
-  if (report->interrupted) return fs::path{};
   // Only now: a stock that is there without this mark was not finished.
   fs::remove_all(recorded, error);
   fs::create_directory(own / kDone, error);

@@ -22,7 +22,7 @@ std::vector<Grown> stocks_of_scaling(const Options& options);
 Result<std::filesystem::path> grow(const Grown& grown, const Options& options,
                                    const std::filesystem::path& folder,
                                    const std::function<bool()>& stopped,
-                                   const std::function<void(double part)>& told);
+                                   const std::function<void(const char* doing, double part)>& told);
 
 /// The same without making it: empty if it is not there.
 Result<std::filesystem::path> find_grown(const Grown& grown, const Options& options,

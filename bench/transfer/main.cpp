@@ -72,10 +72,14 @@ void add_options(CLI::App& program, Arguments& arguments) {
   group->add_option("--pretrain-bodies", o.pretrain_bodies, "Random bodies of a stock")
       ->delimiter(',')
       ->capture_default_str();
-  group->add_option("--widths", o.widths, "Of the trunk, at 16 bodies")
+  group
+      ->add_option("--middle-bodies", o.middle_bodies,
+                   "The same where trunk sizes are compared, and for --ablation")
+      ->capture_default_str();
+  group->add_option("--widths", o.widths, "Of the trunk, at --middle-bodies")
       ->delimiter(',')
       ->capture_default_str();
-  group->add_option("--blocks", o.blocks, "Of the trunk, at 16 bodies")
+  group->add_option("--blocks", o.blocks, "Of the trunk, at --middle-bodies")
       ->delimiter(',')
       ->capture_default_str();
   group->add_option("--pretrain-steps", o.pretrain_steps, "The same for every stock")
@@ -179,9 +183,9 @@ int run(const Arguments& arguments) {
         arguments.options, *results, arguments.look,
         {[&] { return interrupt.asked(); },
          [&](const transfer::Standing& standing) { line.show(text_of(standing), true); },
-         [&](const std::string& what, double part) {
+         [&](const std::string& stock, const char* doing, double part) {
            const bool new_tenth = std::exchange(tenth, static_cast<int>(10 * part)) != tenth;
-           line.show(fmt::format("pretraining on {}: {:.0f} %", what, 100 * part), new_tenth);
+           line.show(fmt::format("stock of {}: {} {:.0f} %", stock, doing, 100 * part), new_tenth);
          }});
   }
   if (!report) return fail(report.error());

@@ -69,7 +69,9 @@ Result<void> measure_table(Bench& bench, Report& report) {
 
 /// Null if it was stopped.
 Result<std::shared_ptr<const NamedStock>> grown_stock(Bench& bench, const Grown& grown) {
-  const auto told = [&](double part) { bench.watcher.growing(to_string(grown), part); };
+  const auto told = [&](const char* doing, double part) {
+    bench.watcher.growing(to_string(grown), doing, part);
+  };
   const auto file = bench.only_look
                         ? find_grown(grown, bench.options, bench.results.folder() / "stocks")
                         : grow(grown, bench.options, bench.results.folder() / "stocks",

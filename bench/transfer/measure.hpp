@@ -14,8 +14,8 @@ namespace cambium::transfer {
 struct Watcher {
   std::function<bool()> stopped;
   std::function<void(const Standing&)> told;
-  /// Of a stock that is pretrained: which one, and how far it is, 0 to 1.
-  std::function<void(const std::string&, double)> growing;
+  /// Of a stock that is pretrained: which one, what is done for it, and how far that is, 0 to 1.
+  std::function<void(const std::string& stock, const char* doing, double part)> growing;
 };
 
 /// Makes the rows that `results` lack, unless `only_look`, and puts together those that are there.

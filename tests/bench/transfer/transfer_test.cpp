@@ -27,9 +27,9 @@ struct Outcome {
 class BenchTransfer : public testing::Test {
  protected:
   static std::vector<std::string> command(std::vector<std::string> more) {
-    std::vector<std::string> all = {CAMBIUM_PROGRAM, "bench",   "transfer", "--tasks", "reach",
-                                    "--bodies",      "so101",   "--demos",  "4,6",     "--attempts",
-                                    "2",             "--stock", STOCK};
+    std::vector<std::string> all = {
+        CAMBIUM_PROGRAM, "bench",      "transfer", "--tasks", "reach", "--bodies",
+        "so101",         "--attempts", "2",        "--stock", STOCK};
     all.insert(all.end(), more.begin(), more.end());
     return all;
   }
@@ -62,8 +62,8 @@ class BenchTransfer : public testing::Test {
 };
 
 TEST_F(BenchTransfer, ReportsEveryCellWithBothSteps) {
-  const auto outcome = run({"--grounds", "stock,trunk,random,none,scratch", "--seeds", "0,1",
-                            "--steps", "4", "--candidates", "3,4", "--json"});
+  const auto outcome = run({"--demos", "4,6", "--grounds", "stock,trunk,random,none,scratch",
+                            "--seeds", "0,1", "--steps", "4", "--candidates", "3,4", "--json"});
   ASSERT_EQ(outcome.code, 0) << outcome.error;
   const json report = json::parse(outcome.out);
   EXPECT_EQ(report["whole"], true);
@@ -79,8 +79,8 @@ TEST_F(BenchTransfer, ReportsEveryCellWithBothSteps) {
   }
   EXPECT_THAT(modes, testing::UnorderedElementsAre("stock", "trunk", "random", "none", "scratch"));
 
-  const auto again = run({"--grounds", "stock", "--seeds", "0,1", "--steps", "4", "--candidates",
-                          "3,4", "--look", "--pictures", "pictures"});
+  const auto again = run({"--demos", "4,6", "--grounds", "stock", "--seeds", "0,1", "--steps", "4",
+                          "--candidates", "3,4", "--look", "--pictures", "pictures"});
   EXPECT_EQ(again.code, 0) << again.error;
   EXPECT_THAT(again.out, HasSubstr("reach on so101"));
   EXPECT_THAT(test::read_bytes(folder_ / "pictures/transfer.svg"), HasSubstr("</svg>"));
@@ -89,8 +89,8 @@ TEST_F(BenchTransfer, ReportsEveryCellWithBothSteps) {
 
 TEST_F(BenchTransfer, GivesTheSameRowsHoweverManyAreMadeAtOnce) {
   for (const char* jobs : {"1", "3"}) {
-    const auto outcome = run({"--grounds", "stock,scratch", "--seeds", "0", "--steps", "4",
-                              "--same-steps", "--jobs", jobs, "--results", jobs});
+    const auto outcome = run({"--demos", "4,6", "--grounds", "stock,scratch", "--seeds", "0",
+                              "--steps", "4", "--same-steps", "--jobs", jobs, "--results", jobs});
     ASSERT_EQ(outcome.code, 0) << outcome.error;
   }
   std::set<std::string> one, three;
@@ -101,9 +101,9 @@ TEST_F(BenchTransfer, GivesTheSameRowsHoweverManyAreMadeAtOnce) {
 }
 
 TEST_F(BenchTransfer, GoesOnAfterItWasKilledWithNoRowTwiceAndNoneLost) {
-  const std::vector<std::string> rest = {"--grounds", "stock,scratch", "--seeds", "0,1",
-                                         "--steps",   "40",            "--jobs",  "1",
-                                         "--same-steps"};
+  const std::vector<std::string> rest = {"--demos", "4,6", "--grounds",   "stock,scratch",
+                                         "--seeds", "0,1", "--steps",     "40",
+                                         "--jobs",  "1",   "--same-steps"};
   {
     test::ChildProcess process(command(rest), folder_.path());
     const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(60);
@@ -124,9 +124,9 @@ TEST_F(BenchTransfer, GoesOnAfterItWasKilledWithNoRowTwiceAndNoneLost) {
 }
 
 TEST_F(BenchTransfer, StopsAtCtrlCAndSaysHowToGoOn) {
-  test::ChildProcess process(
-      command({"--grounds", "stock", "--steps", "1000000", "--same-steps", "--jobs", "1"}),
-      folder_.path());
+  test::ChildProcess process(command({"--demos", "4", "--grounds", "stock", "--seeds", "0",
+                                      "--steps", "1000000", "--same-steps", "--jobs", "1"}),
+                             folder_.path());
   const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(60);
   while (!std::filesystem::exists(folder_ / "transfer-results/rows.jsonl") &&
          std::chrono::steady_clock::now() < until)
@@ -136,6 +136,58 @@ TEST_F(BenchTransfer, StopsAtCtrlCAndSaysHowToGoOn) {
   EXPECT_EQ(process.wait(), 1);
   EXPECT_TRUE(lines("transfer-results").empty());
   EXPECT_FALSE(std::filesystem::exists(folder_ / "transfer-results/rows.lock"));
+}
+
+TEST_F(BenchTransfer, ComparesStocksOfRandomBodiesAndGraftsWithoutDemonstrationsToo) {
+  const std::vector<std::string> few = {"--seeds",
+                                        "0",
+                                        "--steps",
+                                        "3",
+                                        "--pretrain-bodies",
+                                        "1",
+                                        "--middle-bodies",
+                                        "2",
+                                        "--pretrain-steps",
+                                        "2",
+                                        "--pretrain-episodes",
+                                        "4",
+                                        "--widths",
+                                        "8",
+                                        "--blocks",
+                                        "1",
+                                        "--json"};
+  const auto with = [&](std::vector<std::string> more) {
+    more.insert(more.end(), few.begin(), few.end());
+    return run(more);
+  };
+  const auto outcome = with({"--scaling", "--demos", "0,4"});
+  ASSERT_EQ(outcome.code, 0) << outcome.error;
+  const json scaling = json::parse(outcome.out)["scaling"];
+  ASSERT_EQ(scaling.size(), 4U) << "two stocks, two counts of demonstrations";
+  EXPECT_EQ(scaling[0]["pretrain_bodies"], 1);
+  EXPECT_EQ(scaling[2]["pretrain_bodies"], 2);
+  EXPECT_EQ(scaling[2]["width"], 8);
+  EXPECT_EQ(scaling[2]["blocks"], 1);
+  EXPECT_EQ(scaling[0]["demos"], 0);
+  EXPECT_EQ(scaling[0]["steps"], 0);
+  EXPECT_EQ(scaling[0]["trained_params"], 0);
+  const auto again = with({"--scaling", "--demos", "0,4"});
+  EXPECT_EQ(again.error, "") << "stocks and rows are there";
+  EXPECT_EQ(json::parse(again.out)["scaling"], scaling);
+}
+
+TEST_F(BenchTransfer, TakesTheStockApartPartByPart) {
+  const auto outcome =
+      run({"--ablation", "--demos", "4", "--seeds", "0", "--steps", "3", "--middle-bodies", "1",
+           "--pretrain-steps", "2", "--pretrain-episodes", "4", "--json"});
+  ASSERT_EQ(outcome.code, 0) << outcome.error;
+  std::set<std::string> variants;
+  for (const auto& row : json::parse(outcome.out)["rows"])
+    variants.insert(row["variant"].get<std::string>());
+  EXPECT_THAT(variants,
+              testing::UnorderedElementsAre("private joint stem, MLP head", "joints stem, MLP head",
+                                            "joints stem, joint head that begins anew",
+                                            "joints stem, joint head that begins as the stock's"));
 }
 
 TEST_F(BenchTransfer, SaysWhatItDoesNotKnow) {
