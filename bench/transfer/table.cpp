@@ -103,7 +103,7 @@ std::string text_of(const Report& report) {
   }
   if (!report.ablation.empty())
     text += "\nWhat the stock does for a body, part by part:\n" +
-            draw_lines(report, {{summarise(report.ablation), false}}, 48);
+            draw_lines(report, {{summarise(report.ablation), false}}, 54);
   if (!report.scaling.empty())
     text += "\nStocks of equal steps and equally many demonstrations:\n" +
             draw_lines(report, {{summarise(report.scaling), false}}, 36);
