@@ -192,8 +192,8 @@ TEST_F(BenchTransfer, TakesTheStockApartPartByPart) {
            "--pretrain-steps", "2", "--pretrain-episodes", "4", "--json"});
   ASSERT_EQ(outcome.code, 0) << outcome.error;
   std::set<std::string> variants;
-  for (const auto& row : json::parse(outcome.out)["rows"])
-    variants.insert(row["variant"].get<std::string>());
+  const json report = json::parse(outcome.out);
+  for (const json& row : report["rows"]) variants.insert(row["variant"].get<std::string>());
   EXPECT_THAT(variants,
               testing::UnorderedElementsAre("private joint stem, MLP head", "joints stem, MLP head",
                                             "joints stem, joint head that begins anew",
