@@ -19,6 +19,9 @@ struct PretrainJob {
   Recipe recipe;
   bool resume = false;  ///< go on from the checkpoint in `output`
   bool force = false;   ///< write over files that are there
+  bool bundles = true;  ///< false: only the stock
+  /// Called after each file was read; false interrupts, and nothing is written.
+  std::function<bool(std::size_t read, std::size_t files)> reading = {};
 };
 
 struct GraftJob {

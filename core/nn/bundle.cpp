@@ -267,12 +267,17 @@ Result<void> check_fits(const Bundle& bundle, const Stock& stock) {
     if (stem == nullptr)
       return differ(fmt::format("the stock has no shared stem for sensor '{}'{}", entry.sensor,
                                 base::did_you_mean(entry.sensor, sensors)));
-    if (stem->stem != entry.stem || stem->parameters != entry.parameters)
+    const bool among = std::ranges::all_of(stem->parameters, [&](const auto& one) {
+      const auto found = entry.parameters.find(one.first);
+      return found != entry.parameters.end() && found->second == one.second;
+    });
+    if (stem->stem != entry.stem || !among)
       return differ(
           fmt::format("sensor '{}' is read by a '{}' stem in the bundle, by a '{}' stem "
                       "in the stock, or their parameters differ",
                       entry.sensor, entry.stem, stem->stem));
-    if (stem->shape != entry.shape || stem->tokens != entry.tokens)
+    if (stem->shape.empty() ? entry.tokens != spec.dof
+                            : stem->shape != entry.shape || stem->tokens != entry.tokens)
       return differ(
           fmt::format("sensor '{}' is [{}] -> {} tokens in the bundle, [{}] -> {} in the "
                       "stock",

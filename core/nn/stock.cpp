@@ -19,9 +19,13 @@ SharedStem parse_stem(Fields& metadata, const nlohmann::json& value, std::size_t
   Fields in(value, fmt::format("{} 'shared_stems[{}]'", metadata.where(), index));
   in.text("sensor", stem.sensor);
   in.text("stem", stem.stem);
-  in.counts("shape", stem.shape, 4);
+  if (value.is_object() && value.contains("shape") && value["shape"].is_array() &&
+      value["shape"].empty())
+    in.ignore("shape");
+  else
+    in.counts("shape", stem.shape, 4);
   in.count("horizon", stem.horizon, 1, kMaxTokens);
-  in.count("tokens", stem.tokens, 1, kMaxTokens);
+  in.count("tokens", stem.tokens, stem.shape.empty() ? 0 : 1, kMaxTokens);
   in.text_map("parameters", stem.parameters);
   metadata.adopt(in.finish());
   return stem;
@@ -30,8 +34,9 @@ SharedStem parse_stem(Fields& metadata, const nlohmann::json& value, std::size_t
 // Every tensor belongs to the trunk or to a stem that the metadata names, and each has some.
 // Without the trunk, where only stems were read.
 Result<void> check_tensors(const SafetensorsFile& file, std::span<const SharedStem> stems,
-                           bool whole) {
+                           bool whole, bool head) {
   std::vector<std::string> prefixes;
+  if (whole && head) prefixes.emplace_back(kSharedHeadPrefix);
   if (whole) prefixes.emplace_back(kTrunkPrefix);
   for (const SharedStem& stem : stems) prefixes.push_back(shared_stem_prefix(stem.sensor));
   std::vector<bool> used(prefixes.size(), false);
@@ -91,7 +96,8 @@ std::string trunk_id(const TrunkShape& shape, const SafetensorsFile& file) {
                          shape.heads, shape.mlp_ratio));
   for (const auto& [key, value] : shape.hyper_parameters)
     sha.update(fmt::format("{} {} {} {}\n", key.size(), key, value.size(), value));
-  for (const StoredTensor& tensor : file.tensors()) add_tensor(sha, tensor);
+  for (const StoredTensor& tensor : file.tensors())
+    if (!tensor.name.starts_with(kSharedHeadPrefix)) add_tensor(sha, tensor);
   return base::to_hex(sha.finish());
 }
 
@@ -160,9 +166,20 @@ Result<Stock> Stock::read(SafetensorsFile file, bool whole) {
     in.one_of("precision", names, index);
     stock.precision_ = kPrecisions[index];
   }
+  if (in.has("shared_head")) {
+    const auto value = in.object("shared_head");
+    Fields head(value, in.where() + " 'shared_head'");
+    stock.shared_head_.emplace();
+    head.text("name", stock.shared_head_->head);
+    head.text_map("parameters", stock.shared_head_->parameters);
+    head.count("horizon", stock.shared_head_->horizon, 1, kMaxTokens);
+    in.adopt(head.finish());
+  }
   if (in.has("trained")) in.text("trained", stock.trained_);
   if (auto done = in.finish(); !done) return done.error();
-  if (auto done = check_tensors(stock.file_, stock.shared_stems_, whole); !done)
+  if (auto done =
+          check_tensors(stock.file_, stock.shared_stems_, whole, stock.shared_head_.has_value());
+      !done)
     return done.error();
   return stock;
 }
@@ -178,7 +195,8 @@ std::vector<TensorView> Stock::stem_weights(std::string_view sensor) const {
 
 Result<Stock> write_stock(const std::filesystem::path& file, const TrunkShape& shape,
                           std::span<const SharedStem> shared_stems,
-                          std::span<const TensorToWrite> tensors, const std::string& trained) {
+                          std::span<const TensorToWrite> tensors, const std::string& trained,
+                          const std::optional<SharedHead>& shared_head) {
   auto stems = nlohmann::ordered_json::array();
   for (const SharedStem& stem : shared_stems)
     stems.push_back({{"sensor", stem.sensor},
@@ -196,6 +214,12 @@ Result<Stock> write_stock(const std::filesystem::path& file, const TrunkShape& s
   if (shape.architecture == "hpt") metadata["mlp_ratio"] = std::to_string(shape.mlp_ratio);
   if (!shape.hyper_parameters.empty())
     metadata["hyper_parameters"] = nlohmann::ordered_json(shape.hyper_parameters).dump();
+  if (shared_head)
+    metadata["shared_head"] = nlohmann::ordered_json{
+        {"name", shared_head->head},
+        {"parameters", shared_head->parameters},
+        {"horizon",
+         shared_head->horizon}}.dump();
   if (!trained.empty()) metadata["trained"] = trained;
   if (auto done = write_safetensors(file, tensors, metadata); !done) return done.error();
   return Stock::open(file);

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -45,6 +46,13 @@ struct SharedStem {
   Parameters parameters;
 };
 
+/// A head of the stock's own: what a graft's begins as. No host reads it.
+struct SharedHead {
+  std::string head;  ///< kind: "joint"
+  Parameters parameters;
+  std::uint32_t horizon = 0;  ///< actions in a chunk
+};
+
 /// What tells one stock from another. Each is 64 hex digits.
 struct StockIdentity {
   std::string trunk;  ///< Stock::trunk_id()
@@ -83,6 +91,7 @@ class Stock {
   const SharedStem* find_stem(std::string_view sensor) const noexcept;
   /// Weights of one shared stem, names without prefix; live as long as this stock.
   std::vector<TensorView> stem_weights(std::string_view sensor) const;
+  const std::optional<SharedHead>& shared_head() const noexcept { return shared_head_; }
   /// For people; may be empty.
   const std::string& trained() const noexcept { return trained_; }
 
@@ -94,6 +103,7 @@ class Stock {
   Precision precision_ = Precision::f32;
   StockIdentity identity_;
   std::vector<SharedStem> shared_stems_;
+  std::optional<SharedHead> shared_head_;
   std::string trained_;
 };
 
@@ -103,11 +113,13 @@ std::string trunk_id(const TrunkShape& shape, const SafetensorsFile& file);
 /// Where tensors of a stock lie.
 inline constexpr const char kTrunkPrefix[] = "trunk.";
 inline constexpr const char kSharedStemsPrefix[] = "stems.shared_";
+inline constexpr const char kSharedHeadPrefix[] = "heads.shared.";
 std::string shared_stem_prefix(std::string_view sensor);  ///< "stems.shared_tool."
 
 /// Writes a stock and opens it again, so that what is returned is what a reader sees. [setup]
 Result<Stock> write_stock(const std::filesystem::path& file, const TrunkShape& shape,
                           std::span<const SharedStem> shared_stems,
-                          std::span<const TensorToWrite> tensors, const std::string& trained);
+                          std::span<const TensorToWrite> tensors, const std::string& trained,
+                          const std::optional<SharedHead>& shared_head = {});
 
 }  // namespace cambium::nn
