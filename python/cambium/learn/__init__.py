@@ -4,7 +4,7 @@ files, in as many processes as torchrun starts.
     python3 -m cambium.learn graft demos/so101.safetensors --stock models/stock.safetensors -o so101.safetensors
     torchrun --nproc_per_node 2 -m cambium.learn pretrain demos/*.safetensors -o models
 
-Importing this package needs numpy only; PyTorch is asked for when something is trained.
+PyTorch is asked for when something is trained, not when this package is imported.
 """
 
 from __future__ import annotations

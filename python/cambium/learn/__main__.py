@@ -90,6 +90,12 @@ def _add_pretrain(verbs: Any) -> None:
         default=recipe.shared_sensors,
         help="sensors whose stems belong to the stock, in order (tool,goal)",
     )
+    trunk.add_argument(
+        "--head",
+        dest="head_kind",
+        default=recipe.head_kind,
+        help="mlp: one a body; joint: one for every joint of every body whose axes are described",
+    )
     verb.set_defaults(run=lambda options: _run_training(options, _pretrain))
 
 
@@ -165,6 +171,8 @@ def _graft(options: argparse.Namespace, watch: Callable[[Progress], bool]) -> Tr
 
 
 def _run_training(options: argparse.Namespace, train: Callable[..., TrainingReport]) -> int:
+    # Threads that spin while they wait starve those that compute where a machine has more to do.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     need_torch()
     from cambium.learn.progress import ProgressLine
 

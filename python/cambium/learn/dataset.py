@@ -45,9 +45,13 @@ class DatasetInput:
     sensor: str
     shape: tuple[int, ...]  #: of one observation, as it was recorded
     shared: bool  #: means the same on every body
-    tokens: int  #: more than one: features of one joint after the other
-    values: F32  #: (rows, size) normalised, or (rows, tokens, size) if there are several
+    of_joints: bool  #: values are features of one joint after the other, and each joint becomes a token
+    values: F32  #: (rows, size) normalised; of joints (rows, dof, size)
     normaliser: Normaliser  #: of what was recorded
+
+    @property
+    def tokens(self) -> int:
+        return self.values.shape[1] if self.of_joints else 1
 
     @property
     def size(self) -> int:
@@ -119,7 +123,7 @@ def make_dataset(
         action=action,
         training=training,
         validation=validation,
-        chain=d.scale.chain if any(one.shared and one.sensor == JOINTS for one in inputs) else None,
+        chain=d.scale.chain if any(one.of_joints for one in inputs) else None,
         left_out=[name for name in d.sensors if name not in read],
     )
 
@@ -143,7 +147,7 @@ def _make_input(name: str, sensor: RecordedSensor, shared: bool, d: Demonstratio
     make = _shared_normaliser if shared else _private_normaliser
     normaliser = make(name, sensor, d, clamp)
     values = normaliser.normalise(sensor.values.reshape(d.rows, sensor.size))
-    return DatasetInput(name, sensor.shape, shared, 1, values, normaliser)
+    return DatasetInput(name, sensor.shape, shared, False, values, normaliser)
 
 
 def _private_normaliser(name: str, sensor: RecordedSensor, d: Demonstrations, clamp: float) -> Normaliser:
@@ -189,7 +193,7 @@ def _joints_input(name: str, sensor: RecordedSensor, d: Demonstrations, clamp: f
         )
     normaliser = min_max(d.scale.position_min, d.scale.position_max, clamp)
     values = joint_chain.features(chain, sensor.values.reshape(d.rows, d.dof))
-    return DatasetInput(name, sensor.shape, True, d.dof, values, normaliser)
+    return DatasetInput(name, sensor.shape, True, True, values, normaliser)
 
 
 def _split(d: Demonstrations, share: float) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:

@@ -204,12 +204,11 @@ def _entry(one: DatasetInput, body: BodySpec, data: Dataset, stock: Stock) -> di
     shared = stock.stem(one.sensor) if one.shared else None
     stem = next(spec for spec in body.stems if spec.sensor == one.sensor)
     parameters = _widths_parameter(shared.widths if shared else stem.widths)
-    of_joints = stem.tokens > 1 or (shared is not None and not shared.shape)
-    if of_joints and data.chain is not None:
+    if one.of_joints and data.chain is not None:
         parameters["chain"] = data.chain.to_text()
     return {
         "sensor": one.sensor,
-        "stem": "joints" if of_joints else "token",
+        "stem": "joints" if one.of_joints else "token",
         "shape": list(one.shape),
         "tokens": one.tokens,
         "shared": one.shared,

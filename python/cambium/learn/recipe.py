@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from cambium.nearest import did_you_mean
 from cambium.status import CambiumError, Code
 
+HEAD_KINDS = ("mlp", "joint")
 _MOST_WIDTH = 65536
 
 
@@ -29,6 +30,9 @@ class Recipe:
 
     stem_widths: tuple[int, ...] = (128,)
     head_widths: tuple[int, ...] = (256, 128)
+    #: pretraining; a graft takes the stock's. "mlp": one a body. "joint": one for every joint of every body, and a token a
+    #: joint, from the axes that demonstrations carry: joint_position is shared, too, then
+    head_kind: str = "mlp"
     private_sensors: tuple[str, ...] = ("joint_position",)
     shared_sensors: tuple[str, ...] = ("tool", "goal")  #: pretraining; a graft takes the stock's
 
@@ -67,6 +71,9 @@ class Recipe:
                 f"a trunk of architecture '{self.architecture}' cannot be trained here, only 'hpt' can"
                 f"{did_you_mean(self.architecture, ['hpt'])}; `cambium pretrain` also trains 'streaming'",
             )
+        if self.head_kind not in HEAD_KINDS:
+            near = did_you_mean(self.head_kind, HEAD_KINDS)
+            raise CambiumError(Code.bad_argument, f"head '{self.head_kind}' is unknown{near}")
         if self.heads < 1 or self.width < 1 or self.width % self.heads != 0:
             raise bad("width", self.width, f"a multiple of the {self.heads} heads")
         for width in (*self.stem_widths, *self.head_widths):

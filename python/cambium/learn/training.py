@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from cambium.learn import files
-from cambium.learn.bodies import policy_on, policy_with
+from cambium.learn.bodies import completed, plant, policy_with
 from cambium.learn.checkpoint import Checkpoint, identity_of, write_checkpoint
 from cambium.learn.dataset import Dataset, make_dataset
 from cambium.learn.demonstrations import F32, read_demonstrations
@@ -71,21 +71,26 @@ def pretrain(job: PretrainJob, watch: Watch) -> TrainingReport:
     job.recipe.check()
     if not job.demonstrations:
         raise CambiumError(Code.bad_argument, "no demonstrations were named")
-    data = [_read(one, job.recipe, job.recipe.shared_sensors) for one in job.demonstrations]
+    recipe = completed(job.recipe)
+    data = [_read(one, recipe, recipe.shared_sensors) for one in job.demonstrations]
     for i, one in enumerate(data):
         if any(one.embodiment == other.embodiment for other in data[:i]):
             raise CambiumError(
                 Code.bad_argument, f"'{job.demonstrations[i]}': a second file of embodiment '{one.embodiment}'"
             )
-    policy, of_body = policy_with(data, job.recipe)
+        if recipe.head_kind == "joint" and one.chain is None:
+            raise CambiumError(
+                Code.incompatible, f"'{job.demonstrations[i]}': no joint_position was recorded, which a joint head needs"
+            )
+    policy, of_body = policy_with(data, recipe)
     stock_file = os.path.join(job.output, "stock.safetensors")
     bundles = [os.path.join(job.output, f"{one.embodiment}.safetensors") for one in data]
     checkpoint = os.path.join(job.output, "pretrain.checkpoint.safetensors")
     with Processes(job.device) as processes:
         _make_room([stock_file, *bundles], job.force)
         processes.wait()  # who comes late must not find what another has written
-        policy.begin(job.recipe.seed)
-        run = _Run(policy, data, of_body, job.recipe, checkpoint, processes)
+        policy.begin(recipe.seed)
+        run = _Run(policy, data, of_body, recipe, checkpoint, processes)
         report = run.train(job.resume, watch)
         if report.interrupted or not processes.first:
             return report
@@ -101,7 +106,7 @@ def pretrain(job: PretrainJob, watch: Watch) -> TrainingReport:
         )
         report.trunk_id = report.trunk_id_before = stock.trunk_id
         for bundle, dataset, body in zip(bundles, data, of_body):
-            _write_bundle(bundle, policy, body, dataset, job.recipe, stock, weights, trained)
+            _write_bundle(bundle, policy, body, dataset, recipe, stock, weights, trained)
         report.files = [stock_file, *bundles, _write_curve(os.path.join(job.output, "pretrain.loss"), trained, report)]
         _remove(checkpoint)
         return report
@@ -111,7 +116,8 @@ def graft(job: GraftJob, watch: Watch) -> TrainingReport:
     job.recipe.check()
     stock = read_stock(job.stock)
     data = _read(job.demonstrations, job.recipe, [one.sensor for one in stock.shared_stems], stock)
-    policy = policy_on(stock, data, job.recipe)
+    planted = plant(stock, data, job.recipe)
+    policy = planted.policy
     stem = os.path.splitext(job.output)[0]
     with Processes(job.device) as processes:
         _make_room([job.output], job.force)
@@ -122,6 +128,7 @@ def graft(job: GraftJob, watch: Watch) -> TrainingReport:
         run = _Run(policy, [data], [0], job.recipe, f"{stem}.checkpoint.safetensors", processes)
         before = {name: weights.copy() for name, weights in _weights(policy).items()}
         report = run.train(job.resume, watch)
+        report.notes = planted.notes + report.notes
         weights = _weights(policy)
         # The promise of a graft: neither the weights in memory nor the file has changed.
         if not all(np.array_equal(before[name], weights[name]) for name in policy.stock_names()):
@@ -203,6 +210,8 @@ class _Run:
         recipe = self.recipe
         text = f"{what} (PyTorch {torch.__version__}, {report.processes} x {self.processes.device.type}) seed {recipe.seed}"
         text += f", {recipe.steps} steps of {len(self.grouped)} x {recipe.batch}"
+        if len(self.data) > len(self.grouped):
+            text += f", {len(self.data)} embodiments"
         text += f", {sum(one.demonstrations.episodes for one in self.data)} episodes"
         if report.curve and math.isfinite(report.curve[-1].validation):
             text += f", validation loss {report.curve[-1].validation:.4f}"
@@ -246,7 +255,7 @@ def _write_bundle(
     spec = policy.bodies[body]
     mine = {f"stems.{spec.name}_{one.sensor}." for one in spec.stems if not one.shared} | {f"heads.{spec.name}."}
     tensors = {name: values for name, values in weights.items() if name.startswith(tuple(mine))}
-    if spec.head_shared:
+    if spec.head_shared:  # of several bodies, whose name is not this one's
         for name, values in weights.items():
             if name.startswith(SHARED_HEAD):
                 tensors[f"heads.{data.embodiment}.{name[len(SHARED_HEAD) :]}"] = values
