@@ -23,6 +23,10 @@ Recipe graft_recipe() {
   return recipe;
 }
 
+std::vector<std::uint32_t> joint_head_widths() {
+  return {128};
+}
+
 Result<TrainingReport> graft(const GraftJob& job, const Watch& watch) {
   if (auto done = check_recipe(job.recipe); !done) return done.error();
   const auto stock = nn::Stock::open(job.stock);

@@ -36,7 +36,7 @@ Recipe completed(Recipe recipe) {
 }
 
 Result<std::vector<Dataset>> read_all(const PretrainJob& job, const Recipe& recipe,
-                                      std::uint32_t every) {
+                                      std::uint32_t every, const Watch& watch) {
   std::vector<Dataset> data;
   for (const auto& file : job.demonstrations) {
     auto demonstrations = read_demonstrations(file);
@@ -59,7 +59,7 @@ Result<std::vector<Dataset>> read_all(const PretrainJob& job, const Recipe& reci
                    fmt::format("'{}': no joint_position was recorded, which a joint head needs",
                                file.string())};
     data.push_back(std::move(*dataset));
-    if (job.reading && !job.reading(data.size(), job.demonstrations.size()))
+    if (!watch({.steps = recipe.steps, .read = data.size(), .files = job.demonstrations.size()}))
       return Error{Code::failed, "interrupted while reading; nothing was written"};
   }
   return data;
@@ -133,7 +133,7 @@ Result<TrainingReport> pretrain(const PretrainJob& job, const Watch& watch) {
   if (job.demonstrations.empty()) return Error{Code::bad_argument, "no demonstrations were named"};
   const Recipe recipe = completed(job.recipe);
   const std::uint32_t every = every_so_many(job);
-  auto data = read_all(job, recipe, every);
+  auto data = read_all(job, recipe, every, watch);
   if (!data) return data.error();
   const auto policy = make_policy(*data, recipe);
   if (!policy) return policy.error();

@@ -28,8 +28,9 @@ TrainingState begin_training(std::vector<float> weights);
 /// Told after every step.
 struct Progress {
   std::uint32_t step = 0, steps = 0;
-  double training = 0;    ///< loss: mean since the last point of the curve
-  double validation = 0;  ///< at the last point; NaN before the first
+  double training = 0;              ///< loss: mean since the last point of the curve
+  double validation = 0;            ///< at the last point; NaN before the first
+  std::size_t read = 0, files = 0;  ///< before the first step: demonstrations, else 0
 };
 
 /// Trains one policy on datasets, one or several for each body. Numbers do not depend on the count

@@ -93,7 +93,7 @@ inline learn::Demonstrations with_axes(learn::Demonstrations d) {
                             .position_min = d.scale.position_min[i],
                             .position_max = d.scale.position_max[i],
                             .velocity_max = d.scale.velocity_max[i]});
-  chain.home_tool = {1, 0, 0.1};
+  d.scale.home_tool = chain.home_tool = {1, 0, 0.1};
   chain.reach = d.scale.reach;
   d.scale.chain = chain;
   return d;
