@@ -1,5 +1,5 @@
-"""Reads and writes .safetensors files as core/nn/safetensors.hpp does: every byte is checked before use; what is written
-has its largest elements first and a header padded to 8."""
+"""Reads and writes .safetensors files as core/nn/safetensors.hpp does: every byte is checked before use; what is
+written has its largest elements first and a header padded to 8."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ class SafetensorsFile:
 
 
 def read_safetensors(file: str | os.PathLike[str]) -> SafetensorsFile:
-    """The whole file. Header, dtypes, shapes and ranges are checked before a tensor is made: ranges lie in the file, do not
-    overlap, leave no hole. Errors name file, tensor, both numbers."""
+    """The whole file. Header, dtypes, shapes and ranges are checked before a tensor is made: ranges lie in the file, do
+    not overlap, leave no hole. Errors name file, tensor, both numbers."""
     path = os.fspath(file)
     try:
         with open(path, "rb") as source:
@@ -133,7 +133,8 @@ def _range_of(name: str, about: Any, bad: Any) -> tuple[int, int]:
         expected *= extent
     if end - begin != expected:
         raise bad(
-            f"tensor '{name}': {about['dtype']} {about['shape']} takes {expected} bytes, data_offsets give {end - begin}"
+            f"tensor '{name}': {about['dtype']} {about['shape']} takes {expected} bytes, data_offsets give "
+            f"{end - begin}"
         )
     return begin, end
 

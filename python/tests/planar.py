@@ -1,4 +1,4 @@
-"""Demonstrations of planar arms that servo their tool to a goal: cheap enough for tests and real enough to be learned."""
+"""Demonstrations of planar arms that servo their tool to a goal: cheap, and real enough to be learned."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ import numpy as np
 from cambium.learn import ChainJoint, ChainSpec, Demonstrations, EmbodimentScale, RecordedSensor
 
 
-def planar_reach(name: str, dof: int, episodes: int = 8, ticks: int = 20, horizon: int = 4, seed: int = 0) -> Demonstrations:
+def planar_reach(
+    name: str, dof: int, episodes: int = 8, ticks: int = 20, horizon: int = 4, seed: int = 0
+) -> Demonstrations:
     """Each link of an arm of `dof` joints is 1/dof m long; the expert follows the transposed Jacobian."""
     random = np.random.default_rng([seed, dof])
     rows = episodes * ticks

@@ -65,7 +65,8 @@ class LearningRate(unittest.TestCase):
 
 class Safetensors(InAFolder):
     def test_a_file_comes_back_as_it_was_written(self) -> None:
-        tensors = {"b": np.arange(6, dtype="<f4").reshape(2, 3), "a": np.array([1, 2], "<i8"), "e": np.zeros((0, 3), "<f4")}
+        tensors = {"b": np.arange(6, dtype="<f4").reshape(2, 3), "a": np.array([1, 2], "<i8")}
+        tensors["e"] = np.zeros((0, 3), "<f4")
         write_safetensors(self.folder / "one", tensors, {"key": "wörd"})
         file = read_safetensors(self.folder / "one")
         self.assertEqual(file.metadata, {"key": "wörd"})
@@ -102,8 +103,8 @@ class Safetensors(InAFolder):
             ("leaving a hole", one(data_offsets=[8, 16]), eight + eight),
             ("the file holds 12", one(), b"\0" * 12),
             ("unknown field 'dtyp'", {"x": {"dtyp": "F32"}}, b""),
-            ("not a multiple of 4", {"y": {"dtype": "U8", "shape": [2], "data_offsets": [0, 2]}, **one(data_offsets=[2, 10])},
-             b"\0" * 10),
+            ("not a multiple of 4", {"y": {"dtype": "U8", "shape": [2], "data_offsets": [0, 2]},
+             **one(data_offsets=[2, 10])}, b"\0" * 10),
         ):  # fmt: skip
             self.refuses(Code.bad_data, words, read_safetensors, self.file(header, data))
         (self.folder / "short").write_bytes(b"abc")
@@ -182,8 +183,8 @@ class Datasets(InAFolder):
 
     def test_name_sensors_that_are_not_there(self) -> None:
         d = planar_reach("arm", 2)
-        self.refuses(Code.not_found, "did you mean 'joint_position'?", make_dataset, d, ["joint_positon"], ["tool"], RECIPE)
-        self.refuses(Code.not_found, "there are 'joint_position'", make_dataset, d, ["joint_position"], ["scene"], RECIPE)
+        self.refuses(Code.not_found, "mean 'joint_position'?", make_dataset, d, ["joint_positon"], ["tool"], RECIPE)
+        self.refuses(Code.not_found, "are 'joint_position'", make_dataset, d, ["joint_position"], ["scene"], RECIPE)
         self.assertEqual(make_dataset(d, ["joint_position"], ["tool"], RECIPE).left_out, ["goal"])
         d.scale.chain = None
         self.refuses(Code.incompatible, "have no joint_chain", make_dataset, d, [], ["joint_position"], RECIPE)

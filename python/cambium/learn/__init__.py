@@ -1,5 +1,5 @@
-"""Trains policies with PyTorch: what `cambium pretrain` and `cambium graft` train, from the same demonstrations to the same
-files, in as many processes as torchrun starts.
+"""Trains policies with PyTorch: what `cambium pretrain` and `cambium graft` train, from the same demonstrations to the
+same files, in as many processes as torchrun starts.
 
     python3 -m cambium.learn graft demos/so101.safetensors --stock models/stock.safetensors -o so101.safetensors
     torchrun --nproc_per_node 2 -m cambium.learn pretrain demos/*.safetensors -o models

@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python3 -m cambium.learn",
-        description="Train with PyTorch what `cambium pretrain` and `cambium graft` train, beyond one machine if need be.",
+        description="Train with PyTorch what `cambium pretrain` and `cambium graft` train, also beyond one machine.",
     )
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
     _add_pretrain(verbs)
@@ -69,6 +69,7 @@ def _add_pretrain(verbs: Any) -> None:
     verb.add_argument(
         "-o", "--output", required=True, help="folder for stock.safetensors, a bundle per embodiment and the loss curve"
     )
+    verb.add_argument("--no-bundles", dest="bundles", action="store_false", help="write the stock only")
     recipe = Recipe()
     _add_recipe(verb, recipe)
     trunk = verb.add_argument_group("trunk")
@@ -104,7 +105,7 @@ def _add_graft(verbs: Any) -> None:
         verbs,
         "graft",
         "Train one more embodiment on a stock, which stays as it is",
-        "  python3 -m cambium.learn graft demos/so101.safetensors --stock models/stock.safetensors -o so101.safetensors\n"
+        "  python3 -m cambium.learn graft demos/so101.safetensors --stock stock.safetensors -o so101.safetensors\n"
         "  torchrun --nproc_per_node 2 -m cambium.learn graft demos/ur5e.safetensors -s models/stock.safetensors \\\n"
         "      -o ur5e.safetensors --steps 3000",
     )
@@ -158,8 +159,8 @@ def _pretrain(options: argparse.Namespace, watch: Callable[[Progress], bool]) ->
     from cambium.learn.training import PretrainJob, pretrain
 
     recipe = _recipe_of(options)
-    job = PretrainJob(options.demonstrations, options.output, recipe, options.resume, options.force, options.device)
-    return pretrain(job, watch)
+    files, resume, force, bundles = options.demonstrations, options.resume, options.force, options.bundles
+    return pretrain(PretrainJob(files, options.output, recipe, resume, force, bundles, options.device), watch)
 
 
 def _graft(options: argparse.Namespace, watch: Callable[[Progress], bool]) -> TrainingReport:

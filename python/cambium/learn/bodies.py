@@ -26,8 +26,8 @@ def completed(recipe: Recipe) -> Recipe:
 
 
 def policy_with(data: Sequence[Dataset], recipe: Recipe) -> tuple[Policy, list[int]]:
-    """A policy that begins anew with all these bodies, and which of its bodies each dataset is of: with a shared head,
-    datasets of the same sensors, dof and horizon are one body."""
+    """A policy that begins anew with all these bodies, and which of its bodies each dataset is of: with a shared
+    head, datasets of the same sensors, dof and horizon are one body."""
     stems = []
     for sensor in recipe.shared_sensors:
         found = [one for dataset in data for one in dataset.inputs if one.sensor == sensor and one.shared]
@@ -35,8 +35,8 @@ def policy_with(data: Sequence[Dataset], recipe: Recipe) -> tuple[Policy, list[i
         if len(shapes) != 1:
             raise CambiumError(
                 Code.incompatible,
-                f"shared sensor '{sensor}' has {'several sizes' if shapes else 'no recording'} in the demonstrations; one "
-                "stem needs it to be the same on every body",
+                f"shared sensor '{sensor}' has {'several sizes' if shapes else 'no recording'} in the demonstrations; "
+                "one stem needs it to be the same on every body",
             )
         stems.append(SharedStem(sensor, shapes.pop(), recipe.stem_widths))
     joint = recipe.head_kind == "joint"
@@ -62,8 +62,8 @@ class Planted:
 
 
 def plant(stock: Stock, data: Dataset, recipe: Recipe) -> Planted:
-    """The stock's weights, and a body that begins anew; its head as the stock's ended, if that has one and the body's axes
-    are described."""
+    """The stock's weights, and a body that begins anew; its head as the stock's ended, if that has one and the body's
+    axes are described."""
     joints = data.chain is not None
     head = stock.shared_head if joints else None
     body = _new_body(data, recipe, joint=False)
@@ -71,7 +71,9 @@ def plant(stock: Stock, data: Dataset, recipe: Recipe) -> Planted:
         body = dataclasses.replace(body, head="joint", head_widths=head.widths)
     planted = Planted(Policy(stock.shape, stock.shared_stems, [body]))
     if not joints and any(not one.shape for one in stock.shared_stems):
-        planted.notes.append(f"{data.embodiment}: its axes are not described, so joint_position has a stem of its own")
+        planted.notes.append(
+            f"{data.embodiment}: its axes are not described, so joint_position has a stem of its own"
+        )
     policy = planted.policy
     policy.begin(recipe.seed)
     with torch.no_grad():
@@ -79,8 +81,8 @@ def plant(stock: Stock, data: Dataset, recipe: Recipe) -> Planted:
             policy.get_parameter(name).copy_(_tensor(stock, name, policy.get_parameter(name).shape))
         if head is not None and head.horizon != body.horizon:
             planted.notes.append(
-                f"{data.embodiment}: its chunks have {body.horizon} actions, those of the stock's head {head.horizon}: the "
-                "head begins anew"
+                f"{data.embodiment}: its chunks have {body.horizon} actions, those of the stock's head {head.horizon}: "
+                "the head begins anew"
             )
         elif head is not None:
             own = f"heads.{body.name}."

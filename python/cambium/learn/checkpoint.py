@@ -68,8 +68,8 @@ class Checkpoint:
             if was != now:
                 raise CambiumError(
                     Code.incompatible,
-                    f"'{path}' is of another training: {key} was {was}, now it is {now}; start without --resume, or with "
-                    "what it was begun with",
+                    f"'{path}' is of another training: {key} was {was}, now it is {now}; start without --resume, or "
+                    "with what it was begun with",
                 )
         size = sum(one.numel() for _, one in policy.layout())
         expected = {"weights": size, "moment_1": size, "moment_2": size, "running": 2}

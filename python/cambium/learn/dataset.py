@@ -92,9 +92,9 @@ def make_dataset(
 ) -> Dataset:
     """Reads private_sensors and shared_sensors, in this order; the former must be there, of the latter at least one.
 
-    Joint positions, and other private sensors whose limits were recorded, go from their limits to [-1, 1]; shared sensors
-    are points, (x - home) / reach, or points with a flag, which stays as it is; a shared joint_position becomes what each
-    joint can do from there; actions go by their limits. Never by the rows.
+    Joint positions, and other private sensors whose limits were recorded, go from their limits to [-1, 1]; shared
+    sensors are points, (x - home) / reach, or points with a flag, which stays as it is; a shared joint_position becomes
+    what each joint can do from there; actions go by their limits. Never by the rows.
     """
     inputs: list[DatasetInput] = []
     for shared, names in ((False, private_sensors), (True, shared_sensors)):
@@ -157,8 +157,8 @@ def _private_normaliser(name: str, sensor: RecordedSensor, d: Demonstrations, cl
         return min_max(d.scale.position_min, d.scale.position_max, clamp)
     raise CambiumError(
         Code.incompatible,
-        f"{d.embodiment}: sensor '{name}' of {list(sensor.shape)} cannot be private: only joint_position of [{d.dof}] and "
-        "sensors with sensor_limits have limits to normalise by",
+        f"{d.embodiment}: sensor '{name}' of {list(sensor.shape)} cannot be private: only joint_position of [{d.dof}] "
+        "and sensors with sensor_limits have limits to normalise by",
     )
 
 
@@ -167,8 +167,8 @@ def _shared_normaliser(name: str, sensor: RecordedSensor, d: Demonstrations, cla
     if row not in (3, 4):
         raise CambiumError(
             Code.incompatible,
-            f"{d.embodiment}: sensor '{name}' of {list(sensor.shape)} cannot be shared: only points [3] in the base frame, "
-            "and points with a flag [4], mean the same on every body",
+            f"{d.embodiment}: sensor '{name}' of {list(sensor.shape)} cannot be shared: only points [3] in the base "
+            "frame, and points with a flag [4], mean the same on every body",
         )
     scale, offset = np.ones(row, np.float32), np.zeros(row, np.float32)
     scale[:3] = 1 / d.scale.reach

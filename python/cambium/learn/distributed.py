@@ -1,5 +1,5 @@
-"""One training in several processes, as torchrun starts them. The samples of a step are shared out, gradients are summed
-by PyTorch's DistributedDataParallel: so many processes take the same steps as one, but for rounding."""
+"""One training in several processes, as torchrun starts them. The samples of a step are shared out, gradients are
+summed by PyTorch's DistributedDataParallel: so many processes take the same steps as one, but for rounding."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ class Processes:
         if self.local_rank >= torch.cuda.device_count():
             raise CambiumError(
                 Code.unavailable,
-                f"process {self.local_rank} of this machine has no GPU: there are {torch.cuda.device_count()}; start as "
-                "many processes, or say --device cpu",
+                f"process {self.local_rank} of this machine has no GPU: there are {torch.cuda.device_count()}; start "
+                "as many processes, or say --device cpu",
             )
         return torch.device("cuda", self.local_rank)

@@ -90,8 +90,8 @@ def _parse_stem(file: SafetensorsFile, fields: Fields) -> SharedStem:
     if horizon != 1 or not (token or joints):
         raise _cannot(
             file,
-            f"the shared stem of '{sensor}' is neither a 'token' stem of one observation and one token nor a 'joints' stem "
-            "of joint_position",
+            f"the shared stem of '{sensor}' is neither a 'token' stem of one observation and one token nor a 'joints' "
+            "stem of joint_position",
         )
     return SharedStem(sensor, shape, _widths(file, f"the shared stem of '{sensor}'", parameters))
 

@@ -1,5 +1,5 @@
-"""Datasets in the layout of LeRobot as demonstrations: meta/info.json and data/chunk-*/*.parquet of their versions 2 and 3,
-read with pyarrow or pandas where one of them is installed. Videos are not read.
+"""Datasets in the layout of LeRobot as demonstrations: meta/info.json and data/chunk-*/*.parquet of their versions 2
+and 3, read with pyarrow or pandas where one of them is installed. Videos are not read.
 
 Their keys say nothing about units or limits, so a mapping, a JSON file, says what each sensor is made of:
 
@@ -9,8 +9,8 @@ Their keys say nothing about units or limits, so a mapping, a JSON file, says wh
      "sensors": {"joint_position": {"key": "observation.state", "take": [0, 1, 2, 3, 4], "scale": 0.0174533}},
      "action": {"key": "action", "take": [0, 1, 2, 3, 4], "scale": 0.0174533}}
 
-A sensor is number * scale + offset of those that `take` names (all, if it is left out); "min" and "max" are between which its
-numbers lie, for a private one. "joint_chain" may be there as demonstrations have it (docs/files.md).
+A sensor is number * scale + offset of those that `take` names (all, if it is left out); "min" and "max" are between
+which its numbers lie, for a private one. "joint_chain" may be there as demonstrations have it (docs/files.md).
 """
 
 from __future__ import annotations
@@ -103,8 +103,8 @@ def read_mapping(path: str | os.PathLike[str]) -> BodyMapping:
 
 
 def read_lerobot(folder: str | os.PathLike[str], mapping: BodyMapping) -> Demonstrations:
-    """Errors name file and key. The chunk of a row are the actions of its `horizon` next ticks; behind an episode's end a
-    position is held, and a velocity is 0."""
+    """Errors name file and key. The chunk of a row are the actions of its `horizon` next ticks; behind an episode's end
+    a position is held, and a velocity is 0."""
     root = Path(folder)
     info = _read_json(root / "meta" / "info.json")
     features, fps = info.get("features"), info.get("fps")
@@ -153,8 +153,8 @@ def read_lerobot(folder: str | os.PathLike[str], mapping: BodyMapping) -> Demons
 
 
 def chunks(action: F32, start: NDArray[np.int64], horizon: int, hold: bool) -> F32:
-    """(rows, dof) to (rows, horizon, dof): of each row the actions from there on; past its episode's end the last one is held,
-    or they are 0."""
+    """(rows, dof) to (rows, horizon, dof): of each row the actions from there on; past its episode's end the last one is
+    held, or they are 0."""
     last = np.repeat(start[1:] - 1, np.diff(start))
     index = np.arange(len(action))[:, None] + np.arange(horizon)
     out = action[np.minimum(index, last[:, None])]
@@ -178,7 +178,7 @@ def read_columns(file: Path, keys: Sequence[str]) -> dict[str, NDArray[Any]]:
         raise CambiumError(Code.bad_data, f"'{file}': cannot be read: {error}") from None
     raise CambiumError(
         Code.unavailable,
-        f"'{file}': .parquet is read with pyarrow or pandas, and neither is here: pip install pyarrow (lerobot brings it)",
+        f"'{file}': .parquet is read with pyarrow or pandas, and neither is here: pip install pyarrow (lerobot has it)",
     )
 
 
@@ -254,7 +254,7 @@ def _read_json(path: Path) -> Any:
 
 def add_arguments(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("folder", help="the dataset: has meta/info.json")
-    verb.add_argument("--mapping", required=True, help="JSON: what the robot is, and which of their keys are which sensor")
+    verb.add_argument("--mapping", required=True, help="JSON: what the robot is, which key is which sensor")
     verb.add_argument("-o", "--output", required=True, help="demonstrations to write (.safetensors)")
     verb.add_argument("--force", action="store_true", help="write over a file that is there")
     verb.set_defaults(run=run)

@@ -171,13 +171,13 @@ class Policy(nn.Module):
         return Mlp(stem.size, stem.widths, self.shape.width)
 
     def forward(self, inputs: Sequence[Sequence[Tensor]], from_features: bool = False) -> list[Tensor]:
-        """inputs[i]: of body i, its sensors' (samples, size) or (samples, tokens, size), normalised; or only its features.
+        """inputs[i]: of body i, its sensors' (samples, size) or (samples, tokens, size), normalised; or its features.
         Gives (samples, horizon, dof) of each body, normalised."""
         features = [one[0] for one in inputs] if from_features else self.features(inputs)
         return [self._act(body, one) for body, one in zip(self.bodies, features)]
 
     def features(self, inputs: Sequence[Sequence[Tensor]]) -> list[Tensor]:
-        """What each body's head reads. Bodies with as many tokens go through the trunk together: a few large products."""
+        """What each body's head reads. Bodies with as many tokens go through the trunk together: few large products."""
         tokens = [self._tokens(body, one) for body, one in zip(self.bodies, inputs)]
         rows: list[Tensor] = list(tokens)
         for count in {one.shape[1] for one in tokens}:

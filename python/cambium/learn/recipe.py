@@ -30,8 +30,8 @@ class Recipe:
 
     stem_widths: tuple[int, ...] = (128,)
     head_widths: tuple[int, ...] = (256, 128)
-    #: pretraining; a graft takes the stock's. "mlp": one a body. "joint": one for every joint of every body, and a token a
-    #: joint, from the axes that demonstrations carry: joint_position is shared, too, then
+    #: pretraining; a graft takes the stock's. "mlp": one a body. "joint": one for every joint of every body, and a
+    #: token a joint, from the axes that demonstrations carry: joint_position is shared, too, then
     head_kind: str = "mlp"
     private_sensors: tuple[str, ...] = ("joint_position",)
     shared_sensors: tuple[str, ...] = ("tool", "goal")  #: pretraining; a graft takes the stock's

@@ -1,4 +1,4 @@
-"""The training loop: draw, forward, back, step. Rows, losses, order and schedule are those of core/learn/trainer.hpp."""
+"""The training loop: draw, forward, back, step. Rows, losses and schedule are those of core/learn/trainer.hpp."""
 
 from __future__ import annotations
 
@@ -69,8 +69,8 @@ class BodyRows:
 
 
 class Trainer:
-    """Trains a policy on one or several datasets for each of its bodies. Where all but heads is frozen, what heads read is
-    computed once for every row, and only heads are run after that."""
+    """Trains a policy on one or several datasets for each of its bodies. Where all but heads is frozen, what heads read
+    is computed once for every row, and only heads are run after that."""
 
     def __init__(
         self, policy: Policy, data: Sequence[Sequence[Dataset]], recipe: Recipe, processes: Processes

@@ -1,5 +1,5 @@
-"""The two things that are done with demonstrations: pretrain a stock with several bodies, graft one more body onto a stock.
-Same files and same report as `cambium pretrain` and `cambium graft`."""
+"""The two things that are done with demonstrations: pretrain a stock with several bodies, graft one more body onto a
+stock. Same files and same report as `cambium pretrain` and `cambium graft`."""
 
 from __future__ import annotations
 
@@ -35,6 +35,7 @@ class PretrainJob:
     recipe: Recipe = field(default_factory=Recipe)
     resume: bool = False  #: go on from the checkpoint in `output`
     force: bool = False  #: write over files that are there
+    bundles: bool = True  #: False: only the stock
     device: str = "auto"
 
 
@@ -80,13 +81,16 @@ def pretrain(job: PretrainJob, watch: Watch) -> TrainingReport:
             )
         if recipe.head_kind == "joint" and one.chain is None:
             raise CambiumError(
-                Code.incompatible, f"'{job.demonstrations[i]}': no joint_position was recorded, which a joint head needs"
+                Code.incompatible,
+                f"'{job.demonstrations[i]}': no joint_position was recorded, which a joint head needs",
             )
     policy, of_body = policy_with(data, recipe)
     stock_file = os.path.join(job.output, "stock.safetensors")
-    bundles = [os.path.join(job.output, f"{one.embodiment}.safetensors") for one in data]
+    bundles = [os.path.join(job.output, f"{one.embodiment}.safetensors") for one in data if job.bundles]
     checkpoint = os.path.join(job.output, "pretrain.checkpoint.safetensors")
-    with Processes(job.device) as processes:
+    processes = Processes(job.device)
+    processes.share(job.recipe.batch)  # refuses before anybody waits for another
+    with processes:
         _make_room([stock_file, *bundles], job.force)
         processes.wait()  # who comes late must not find what another has written
         policy.begin(recipe.seed)
@@ -119,7 +123,9 @@ def graft(job: GraftJob, watch: Watch) -> TrainingReport:
     planted = plant(stock, data, job.recipe)
     policy = planted.policy
     stem = os.path.splitext(job.output)[0]
-    with Processes(job.device) as processes:
+    processes = Processes(job.device)
+    processes.share(job.recipe.batch)  # refuses before anybody waits for another
+    with processes:
         _make_room([job.output], job.force)
         if os.path.exists(job.output) and os.path.samefile(job.stock, job.output):
             raise CambiumError(Code.bad_argument, f"'{job.output}' is the stock itself")
@@ -137,8 +143,8 @@ def graft(job: GraftJob, watch: Watch) -> TrainingReport:
         if report.trunk_id != report.trunk_id_before:
             raise CambiumError(
                 Code.incompatible,
-                f"'{job.stock}' was {report.trunk_id_before} when training began and is {report.trunk_id} now; nothing was "
-                "written",
+                f"'{job.stock}' was {report.trunk_id_before} when training began and is {report.trunk_id} now; nothing "
+                "was written",
             )
         if report.interrupted or not processes.first:
             return report
@@ -208,8 +214,8 @@ class _Run:
 
     def describe(self, what: str, report: TrainingReport) -> str:
         recipe = self.recipe
-        text = f"{what} (PyTorch {torch.__version__}, {report.processes} x {self.processes.device.type}) seed {recipe.seed}"
-        text += f", {recipe.steps} steps of {len(self.grouped)} x {recipe.batch}"
+        text = f"{what} (PyTorch {torch.__version__}, {report.processes} x {self.processes.device.type})"
+        text += f" seed {recipe.seed}, {recipe.steps} steps of {len(self.grouped)} x {recipe.batch}"
         if len(self.data) > len(self.grouped):
             text += f", {len(self.data)} embodiments"
         text += f", {sum(one.demonstrations.episodes for one in self.data)} episodes"
@@ -232,8 +238,8 @@ def _read(file: str, recipe: Recipe, shared: Sequence[str], stock: Stock | None 
         if stem is not None and stem.shape and stem.shape != one.shape:
             raise CambiumError(
                 Code.incompatible,
-                f"'{file}': sensor '{one.sensor}' is {list(one.shape)}, the shared stem of '{stock.path if stock else ''}' "
-                f"reads {list(stem.shape)}",
+                f"'{file}': sensor '{one.sensor}' is {list(one.shape)}, the shared stem of "
+                f"'{stock.path if stock else ''}' reads {list(stem.shape)}",
             )
     return dataset
 
