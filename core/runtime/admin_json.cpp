@@ -56,6 +56,8 @@ json json_of(const RobotStatus& robot) {
           {"swapping", robot.swapping},
           {"ticks", robot.ticks},
           {"policy_ticks", robot.policy_ticks},
+          {"shown_ticks", robot.shown_ticks},
+          {"recording", robot.recording},
           {"missed", robot.missed},
           {"limited", robot.limited},
           {"refused", robot.refused},
@@ -77,6 +79,31 @@ json json_of(const RobotStatus& robot) {
           {"head", robot.head},
           {"head_version", robot.head_version},
           {"bundle", robot.bundle}};
+}
+
+json json_of(const RecordingInfo& recording) {
+  const auto& body = recording.body;
+  json object{{"ok", true},
+              {"ticket", recording.ticket},
+              {"row_size", recording.shape.row_size()},
+              {"embodiment", body.name},
+              {"action_kind",
+               body.action == ActionKind::joint_velocity ? "joint_velocity" : "joint_position"},
+              {"control_hz", body.control_hz},
+              {"home_tool", body.home_tool},
+              {"reach", body.reach},
+              {"joints", json::array()},
+              {"sensors", json::array()},
+              {"left_out", recording.left_out}};
+  for (const auto& joint : body.joints)
+    object["joints"].push_back({{"name", joint.name},
+                                {"position_min", joint.position_min},
+                                {"position_max", joint.position_max},
+                                {"velocity_max", joint.velocity_max}});
+  for (const auto sensor : recording.shape.sensors)
+    object["sensors"].push_back(
+        {{"name", body.sensors[sensor].name}, {"shape", body.sensors[sensor].shape}});
+  return object;
 }
 
 json json_of(const SwapReport& report) {

@@ -18,6 +18,7 @@
 #include "core/runtime/io_loop.hpp"
 #include "core/runtime/pact.hpp"
 #include "core/runtime/preparer.hpp"
+#include "core/runtime/recording.hpp"
 #include "core/runtime/robot.hpp"
 #include "core/runtime/swap_stage.hpp"
 #include "core/runtime/worker.hpp"
@@ -87,6 +88,8 @@ struct RobotSlot {
   Worker* worker = nullptr;
   std::unique_ptr<Robot> robot;
 
+  Recording recording;  ///< of its demonstrations
+
   std::mutex changing;               ///< held through a swap: one at a time
   bool removed = false;              ///< guarded by `changing`
   std::optional<Prepared> previous;  ///< guarded by `changing`: what rollback goes to
@@ -95,6 +98,7 @@ struct RobotSlot {
   Installed now;                         ///< written only with `changing` held too
   SwapStage stage = SwapStage::swapped;  ///< of the swap under way
   std::deque<SwapReport> history;        ///< the last swaps, oldest first
+  Recording recording;                   ///< of its demonstrations
   std::string trunk_said;                ///< why the trunk refuses its requests; see MemoryNews
 };
 
