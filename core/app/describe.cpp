@@ -19,7 +19,12 @@ std::string describe(const plugin::Embodiment& embodiment) {
                         joint.position_min, joint.position_max, joint.velocity_max,
                         joint.acceleration_max);
     if (!embodiment.jerk_max.empty()) text += fmt::format(", jerk {}", embodiment.jerk_max[j]);
-    text += fmt::format(", home {}\n", joint.home);
+    text += fmt::format(", home {}", joint.home);
+    if (!embodiment.axes.empty())
+      text += fmt::format(", axis ({:.6g}) through ({:.6g}) m",
+                          fmt::join(embodiment.axes[j].direction, ", "),
+                          fmt::join(embodiment.axes[j].point, ", "));
+    text += "\n";
   }
   for (const auto& sensor : embodiment.sensors)
     text += fmt::format("  sensor {} [{}] in {}: ({})\n", sensor.name, sensor.unit, sensor.frame,

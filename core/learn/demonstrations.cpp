@@ -34,6 +34,29 @@ Result<void> check_finite(std::string_view name, const std::vector<float>& value
                          static_cast<std::uint64_t>(found - values.begin()) / row_size));
 }
 
+// The chain says again what the scale says; a file in which the two differ has no one meaning.
+Result<void> check_chain(const EmbodimentScale& scale, std::uint32_t dof) {
+  if (!scale.chain) return {};
+  const nn::ChainSpec& chain = *scale.chain;
+  if (auto sound = chain.check(); !sound)
+    return bad(fmt::format("joint_chain: {}", sound.error().message));
+  if (chain.joints.size() != dof)
+    return bad(fmt::format("joint_chain has {} joints, dof is {}", chain.joints.size(), dof));
+  for (std::uint32_t i = 0; i < dof; ++i) {
+    const auto& joint = chain.joints[i];
+    if (joint.position_min != scale.position_min[i] ||
+        joint.position_max != scale.position_max[i] || joint.velocity_max != scale.velocity_max[i])
+      return bad(fmt::format(
+          "joint_chain has other limits for joint '{}' ({} to {}, {}) than "
+          "position_min, position_max and velocity_max ({} to {}, {})",
+          scale.joint_names[i], joint.position_min, joint.position_max, joint.velocity_max,
+          scale.position_min[i], scale.position_max[i], scale.velocity_max[i]));
+  }
+  if (chain.home_tool != scale.home_tool || chain.reach != scale.reach)
+    return bad("joint_chain has another home_tool or reach than the file");
+  return {};
+}
+
 Result<void> check_scale(const EmbodimentScale& scale, std::uint32_t dof) {
   const std::pair<const char*, std::size_t> sizes[] = {{"joint_names", scale.joint_names.size()},
                                                        {"position_min", scale.position_min.size()},
@@ -50,7 +73,7 @@ Result<void> check_scale(const EmbodimentScale& scale, std::uint32_t dof) {
                              scale.joint_names[i], scale.velocity_max[i]));
   }
   if (!(scale.reach > 0)) return bad(fmt::format("reach is {}, expected more than 0", scale.reach));
-  return {};
+  return check_chain(scale, dof);
 }
 
 Result<void> check_episodes(const std::vector<std::int64_t>& start) {
@@ -89,6 +112,7 @@ nn::Metadata metadata_of(const Demonstrations& d) {
                            {"velocity_max", json(d.scale.velocity_max)},
                            {"home_tool", json(d.scale.home_tool)},
                            {"reach", json(d.scale.reach)}};
+  if (d.scale.chain) metadata["joint_chain"] = d.scale.chain->to_text();
   auto limits = nlohmann::json::object();
   for (const RecordedSensor& sensor : d.sensors)
     if (!sensor.low.empty()) limits[sensor.name] = {{"min", sensor.low}, {"max", sensor.high}};
@@ -106,6 +130,18 @@ void parse_limits(nn::Fields& in, std::map<std::string, RecordedSensor>& limits)
     one.numbers("max", limits[name].high);
     in.adopt(one.finish());
   }
+}
+
+void parse_chain(nn::Fields& in, std::optional<nn::ChainSpec>& chain) {
+  if (!in.has("joint_chain")) return;
+  std::string text;
+  in.text("joint_chain", text);
+  if (!in.ok()) return;
+  auto read = nn::ChainSpec::from_text(text);
+  if (read)
+    chain = std::move(*read);
+  else
+    in.fail("joint_chain", read.error().message);
 }
 
 Result<Demonstrations> parse_metadata(const nn::SafetensorsFile& file,
@@ -131,25 +167,13 @@ Result<Demonstrations> parse_metadata(const nn::SafetensorsFile& file,
     in.fail("home_tool", fmt::format("has {} numbers, expected 3", home.size()));
   if (in.ok()) std::ranges::copy(home, d.scale.home_tool.begin());
   in.number("reach", d.scale.reach);
+  parse_chain(in, d.scale.chain);
   parse_limits(in, limits);
   if (auto done = in.finish(); !done) return done.error();
   return d;
 }
 
 }  // namespace
-
-EmbodimentScale scale_of(const RobotSpec& robot) {
-  EmbodimentScale scale;
-  for (const JointSpec& joint : robot.joints) {
-    scale.joint_names.emplace_back(joint.name);
-    scale.position_min.push_back(joint.position_min);
-    scale.position_max.push_back(joint.position_max);
-    scale.velocity_max.push_back(joint.velocity_max);
-  }
-  std::ranges::copy(robot.home_tool, scale.home_tool.begin());
-  scale.reach = robot.reach;
-  return scale;
-}
 
 std::uint32_t RecordedSensor::size() const noexcept {
   std::uint32_t n = 1;

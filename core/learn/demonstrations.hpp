@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -11,6 +12,7 @@
 
 #include "cambium/result.hpp"
 #include "cambium/robot.hpp"
+#include "core/nn/joint_chain.hpp"
 
 namespace cambium::learn {
 
@@ -22,6 +24,8 @@ struct EmbodimentScale {
   std::vector<double> velocity_max;      ///< per second (dof), > 0
   std::array<double, 3> home_tool = {};  ///< p_BH [m] tool at home, in the base frame
   double reach = 1;                      ///< [m] > 0
+  /// The same with the axes of its joints; none if they are not described.
+  std::optional<nn::ChainSpec> chain = {};
 };
 
 EmbodimentScale scale_of(const RobotSpec& robot);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -20,6 +21,8 @@ struct ChainJoint {
   std::array<double, 3> direction = {};  ///< unit, with every joint at home
   double home = 0, position_min = 0, position_max = 0;
   double velocity_max = 0;  ///< per second
+
+  bool operator==(const ChainJoint&) const = default;
 };
 
 struct ChainSpec {
@@ -27,10 +30,19 @@ struct ChainSpec {
   std::array<double, 3> home_tool = {};  ///< p_BH [m] tool at home
   double reach = 1;                      ///< [m]
 
+  /// At most this many joints, as a host takes.
+  static constexpr std::size_t kMaxJoints = 64;
+
+  bool operator==(const ChainSpec&) const = default;
+
+  /// Finite, reach and speeds above 0, directions of length 1, home inside its limits. bad_data
+  /// says which number is wrong. [setup]
+  Result<void> check() const;
   /// A JSON list of numbers: home_tool, reach, then for each joint slides (0 or 1), point,
-  /// direction, home, position_min, position_max, velocity_max. How a bundle carries it.
+  /// direction, home, position_min, position_max, velocity_max. How a bundle carries it; with every
+  /// digit, so that from_text() gives the same again.
   std::string to_text() const;
-  /// bad_data says which number is wrong. [setup]
+  /// Checked. bad_data says which number is wrong. [setup]
   static Result<ChainSpec> from_text(std::string_view text);
 };
 
@@ -40,13 +52,14 @@ class JointChain {
  public:
   /// Numbers that say of one joint, on any body, what it can do from here:
   ///   0-2  [1]  tool velocity at the joint's full speed, in reaches, times kTime
-  ///   3-5  [1]  unit direction of its line
+  ///   3-5  [1]  unit direction of its line, as the joints before it have turned it
   ///   6    [1]  (home - q) / velocity_max / kTime, clamped to +-3
-  ///   7-8  [1]  (position_max - q) and (q - position_min) / velocity_max / kTime, clamped to 0 ...
-  ///   1 9    [1]  velocity_max / 4
+  ///   7-8  [1]  (position_max - q) and (q - position_min) / velocity_max / kTime, clamped to 0..1
+  ///   9    [1]  velocity_max / 4
   static constexpr std::uint32_t kFeatures = 10;
   static constexpr double kTime = 0.3;  ///< [s] puts them near 1 on arms
 
+  /// A spec that check() accepts. [setup]
   explicit JointChain(ChainSpec spec);
 
   const ChainSpec& spec() const noexcept { return spec_; }
@@ -59,8 +72,12 @@ class JointChain {
   void features(std::span<const float> q, std::span<float> out) noexcept;
 
  private:
+  struct Line {
+    std::array<double, 3> point, direction;
+  };
+
   ChainSpec spec_;
-  std::vector<std::array<double, 6>> lines_;  // point and direction of each joint at the last q
+  std::vector<Line> lines_;  // of each joint at the last q
 };
 
 }  // namespace cambium::nn

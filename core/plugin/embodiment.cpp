@@ -124,6 +124,30 @@ Result<void> check_jerk(const Embodiment& embodiment) {
   return {};
 }
 
+Result<void> check_axes(const Embodiment& embodiment) {
+  constexpr double kUnit = 1e-6;  // decimals that a person or a URDF writes down round this much
+  const auto& axes = embodiment.axes;
+  if (axes.empty()) return {};
+  if (axes.size() != embodiment.dof())
+    return bad(embodiment.name, "axes has {} entries, expected {} (one a joint) or none",
+               axes.size(), embodiment.dof());
+  for (std::size_t i = 0; i < axes.size(); ++i) {
+    const std::string& joint = embodiment.joints[i].name;
+    const auto& [point, direction] = axes[i];
+    for (const double coordinate : point)
+      if (!std::isfinite(coordinate))
+        return bad(embodiment.name, "axis of joint '{}': point has {}, expected finite metres",
+                   joint, coordinate);
+    const double length = std::hypot(direction[0], direction[1], direction[2]);
+    // Written so that NaN is refused too.
+    if (!(std::abs(length - 1) <= kUnit))
+      return bad(embodiment.name,
+                 "axis of joint '{}': direction ({}, {}, {}) has length {}, expected 1", joint,
+                 direction[0], direction[1], direction[2], length);
+  }
+  return {};
+}
+
 std::string text_or_empty(const char* text) {
   return text == nullptr ? std::string() : std::string(text);
 }
@@ -170,7 +194,8 @@ Result<void> Embodiment::validate() const {
     if (!std::isfinite(coordinate))
       return bad(name, "home_tool has {}, expected finite metres", coordinate);
   if (auto ok = check_safe_pose(*this); !ok) return ok;
-  return check_jerk(*this);
+  if (auto ok = check_jerk(*this); !ok) return ok;
+  return check_axes(*this);
 }
 
 Result<std::size_t> Embodiment::joint(std::string_view joint_name) const {
@@ -214,6 +239,15 @@ Result<Embodiment> copy_embodiment(const RobotSpec& spec, std::uint16_t abi_mino
       return bad(copy.name, "jerk_max has {} numbers, expected one a joint", spec.jerk_max.size());
     copy.jerk_max.assign(spec.jerk_max.begin(), spec.jerk_max.end());
   }
+  if (abi_minor >= 2) {
+    if (spec.axes.size() > kMaxDof)
+      return bad(copy.name, "axes has {} entries, expected one a joint", spec.axes.size());
+    for (const cambium::JointAxis& axis : spec.axes) {
+      JointAxis& owned = copy.axes.emplace_back();
+      std::ranges::copy(axis.point, owned.point.begin());
+      std::ranges::copy(axis.direction, owned.direction.begin());
+    }
+  }
   if (auto ok = copy.validate(); !ok) return ok.error();
   return copy;
 }
@@ -233,7 +267,8 @@ std::vector<std::uint32_t> Embodiment::sensor_sizes() const {
 bool same_body(const Embodiment& a, const Embodiment& b) {
   return a.name == b.name && a.joints == b.joints && a.sensors == b.sensors &&
          a.action == b.action && a.control_hz == b.control_hz && a.home_tool == b.home_tool &&
-         a.reach == b.reach && a.safe_pose == b.safe_pose && a.jerk_max == b.jerk_max;
+         a.reach == b.reach && a.safe_pose == b.safe_pose && a.jerk_max == b.jerk_max &&
+         a.axes == b.axes;
 }
 
 }  // namespace cambium::plugin

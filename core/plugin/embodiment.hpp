@@ -26,6 +26,14 @@ struct Joint {
   bool operator==(const Joint&) const = default;
 };
 
+/// As cambium::JointAxis, owned.
+struct JointAxis {
+  std::array<double, 3> point{};      ///< p_BJ [m]
+  std::array<double, 3> direction{};  ///< unit
+
+  bool operator==(const JointAxis&) const = default;
+};
+
 /// As SensorSpec, owned.
 struct Sensor {
   std::string name, unit, frame;
@@ -47,6 +55,7 @@ struct Embodiment {
   double reach = 1;                   ///< [m]
   std::vector<double> safe_pose;      ///< [rad] or [m], (dof) or empty
   std::vector<double> jerk_max;       ///< [rad/s^3] or [m/s^3], (dof) or empty: not limited
+  std::vector<JointAxis> axes;        ///< at home, base to tool, (dof) or empty: not described
 
   std::size_t dof() const noexcept { return joints.size(); }
   /// Numbers in one observation of each sensor, in order.
@@ -55,8 +64,8 @@ struct Embodiment {
   std::uint64_t observation_size() const noexcept;
 
   /// Names well formed and unique, numbers finite, limits ordered, home and safe pose inside them,
-  /// rates and jerk positive, sizes bounded. bad_data; the sentence names embodiment, joint or
-  /// sensor, field and value. [setup]
+  /// rates and jerk positive, axes of length 1, sizes bounded. bad_data; the sentence names
+  /// embodiment, joint or sensor, field and value. [setup]
   Result<void> validate() const;
 
   /// Index into `joints` or `sensors`, or not_found naming the nearest. [setup]

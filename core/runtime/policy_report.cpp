@@ -55,9 +55,14 @@ json json_of(const plugin::Sensor& sensor) {
   return {{"name", name}, {"unit", unit}, {"frame", frame}, {"shape", shape}};
 }
 
+json json_of(const plugin::JointAxis& axis) {
+  const auto& [point, direction] = axis;
+  return {{"point", point}, {"direction", direction}};
+}
+
 json json_of(const plugin::Embodiment& body) {
   const auto& [name, summary, joints, sensors, action, control_hz, home_tool, reach, safe_pose,
-               jerk_max] = body;
+               jerk_max, axes] = body;
   json object{{"name", name},
               {"summary", summary},
               {"joints", json::array()},
@@ -67,9 +72,11 @@ json json_of(const plugin::Embodiment& body) {
               {"home_tool", home_tool},
               {"reach", reach},
               {"safe_pose", safe_pose},
-              {"jerk_max", jerk_max}};
+              {"jerk_max", jerk_max},
+              {"axes", json::array()}};
   for (const auto& joint : joints) object["joints"].push_back(json_of(joint));
   for (const auto& sensor : sensors) object["sensors"].push_back(json_of(sensor));
+  for (const auto& axis : axes) object["axes"].push_back(json_of(axis));
   return object;
 }
 
@@ -129,6 +136,11 @@ class Members {
     for (const json& one : list(key, most)) all.push_back(number(one, key));
     return all;
   }
+  std::array<double, 3> point(const char* key) const {
+    const auto all = numbers(key, 3);
+    if (all.size() != 3) refuse(key, "three numbers");
+    return {all[0], all[1], all[2]};
+  }
   std::vector<std::uint32_t> counts(const char* key, std::size_t most) const {
     std::vector<std::uint32_t> all;
     for (const json& one : list(key, most)) all.push_back(count(one, key, UINT32_MAX));
@@ -176,12 +188,14 @@ plugin::Embodiment read_body(const Members& body) {
   }
   copy.action = static_cast<ActionKind>(body.count("action"));
   copy.control_hz = body.number("control_hz");
-  const auto tool = body.numbers("home_tool", 3);
-  if (tool.size() != 3) body.refuse("home_tool", "three numbers");
-  std::copy(tool.begin(), tool.end(), copy.home_tool.begin());
+  copy.home_tool = body.point("home_tool");
   copy.reach = body.number("reach");
   copy.safe_pose = body.numbers("safe_pose", plugin::kMaxDof);
   copy.jerk_max = body.numbers("jerk_max", plugin::kMaxDof);
+  for (const json& one : body.list("axes", plugin::kMaxDof)) {
+    const Members axis(one, "an axis");
+    copy.axes.push_back({axis.point("point"), axis.point("direction")});
+  }
   if (const auto sound = copy.validate(); !sound) throw Unsound{sound.error().message};
   return copy;
 }

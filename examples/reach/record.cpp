@@ -3,6 +3,7 @@
 #include <cmath>
 #include <random>
 
+#include "core/learn/embodiment_scale.hpp"
 #include "examples/reach/arm.hpp"
 #include "examples/reach/task.hpp"
 
@@ -33,19 +34,6 @@ class DriftingNoise {
   std::normal_distribution<double> normal_;
 };
 
-learn::EmbodimentScale scale_of(const plugin::Embodiment& embodiment) {
-  learn::EmbodimentScale scale;
-  for (const auto& joint : embodiment.joints) {
-    scale.joint_names.push_back(joint.name);
-    scale.position_min.push_back(joint.position_min);
-    scale.position_max.push_back(joint.position_max);
-    scale.velocity_max.push_back(joint.velocity_max);
-  }
-  scale.home_tool = embodiment.home_tool;
-  scale.reach = embodiment.reach;
-  return scale;
-}
-
 template <class Numbers>
 void append(const Numbers& numbers, std::vector<float>& to) {
   for (const double number : numbers) to.push_back(static_cast<float>(number));
@@ -64,7 +52,7 @@ Recording record(const ArmModel& model, const plugin::Embodiment& embodiment,
   out.control_hz = embodiment.control_hz;
   out.horizon = options.horizon;
   out.dof = dof;
-  out.scale = scale_of(embodiment);
+  out.scale = learn::scale_of(embodiment);
   out.sensors = {{"joint_position", {dof}, {}}, {"tool", {3}, {}}, {"goal", {3}, {}}};
 
   Arm arm(model);

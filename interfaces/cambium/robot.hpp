@@ -28,6 +28,14 @@ struct JointSpec {
   double home = 0;              ///< where the robot starts, inside the limits
 };
 
+/// Where a joint of a serial chain lies while every joint is at home, in the base frame. From these
+/// lines alone follows where the tool is and how each joint moves it (product of exponentials: Lynch
+/// and Park, Modern Robotics, 2017, section 4.1).
+struct JointAxis {
+  double point[3] = {};      ///< p_BJ [m] any point of the line
+  double direction[3] = {};  ///< unit: turns about it right-handed, or slides along it
+};
+
 /// One sensor: what a controller sends in every observation.
 struct SensorSpec {
   const char* name = nullptr;   ///< "joint_position", "tool", "goal", "wrist_camera"
@@ -57,6 +65,8 @@ struct RobotSpec {
   std::span<const double> safe_pose = {};  ///< declared safe pose, (dof); empty if there is none
   // Since ABI minor 1; not read of a plugin that was built before.
   std::span<const double> jerk_max = {};  ///< > 0, [rad/s^3] or [m/s^3], (dof); empty: not limited
+  // Since ABI minor 2.
+  std::span<const JointAxis> axes = {};  ///< base to tool, (dof); empty: not described
 };
 
 }  // namespace cambium

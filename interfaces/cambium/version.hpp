@@ -11,8 +11,8 @@ inline constexpr const char kProjectVersion[] = "0.1.0";
 /// Plugin ABI. Another major is refused; a plugin's minor above the host's is refused; below is
 /// accepted.
 inline constexpr std::uint16_t kAbiMajor = 1;
-/// Minor 1: RobotSpec::jerk_max.
-inline constexpr std::uint16_t kAbiMinor = 1;
+/// Minor 1: RobotSpec::jerk_max. Minor 2: RobotSpec::axes.
+inline constexpr std::uint16_t kAbiMinor = 2;
 
 /// Interface ids. A published interface never changes: a new ability is a new id.
 inline constexpr const char kEmbodimentInterface[] = "cambium.embodiment/1";

@@ -48,10 +48,11 @@ std::string layout() {
                  FIELD(JointSpec, home));
   put<SensorSpec>(out, "SensorSpec", FIELD(SensorSpec, name), FIELD(SensorSpec, unit),
                   FIELD(SensorSpec, frame), FIELD(SensorSpec, rank), FIELD(SensorSpec, shape));
+  put<JointAxis>(out, "JointAxis", FIELD(JointAxis, point), FIELD(JointAxis, direction));
   put<RobotSpec>(out, "RobotSpec", FIELD(RobotSpec, name), FIELD(RobotSpec, summary),
                  FIELD(RobotSpec, joints), FIELD(RobotSpec, sensors), FIELD(RobotSpec, action),
                  FIELD(RobotSpec, control_hz), FIELD(RobotSpec, home_tool), FIELD(RobotSpec, reach),
-                 FIELD(RobotSpec, safe_pose), FIELD(RobotSpec, jerk_max));
+                 FIELD(RobotSpec, safe_pose), FIELD(RobotSpec, jerk_max), FIELD(RobotSpec, axes));
   out << kStemInterface << "\n";
   put<StemSpec>(out, "StemSpec", FIELD(StemSpec, rank), FIELD(StemSpec, shape),
                 FIELD(StemSpec, horizon), FIELD(StemSpec, tokens), FIELD(StemSpec, width),

@@ -54,7 +54,8 @@ inline const std::vector<Room> kRooms = {
       "core/trunk/model.hpp", "stems"}},
     // Learning stands beside the host: nothing of the host includes it.
     {"core/learn",
-     {"interfaces", "core/base", "core/nn", "core/trunk/model.hpp", "stems", "heads"}},
+     {"interfaces", "core/base", "core/nn", "core/plugin/embodiment.hpp", "core/trunk/model.hpp",
+      "stems", "heads"}},
     {"core/app", {"interfaces", "core", "stems", "heads", "bench", "wire"}},
     // Robots never see the host, so that a change of the host cannot break a robot.
     {"plugins", {"interfaces", "stems", "heads"}},
