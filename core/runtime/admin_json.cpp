@@ -4,6 +4,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "core/runtime/policy_report.hpp"
+
 namespace cambium::runtime {
 namespace {
 
@@ -82,28 +84,12 @@ json json_of(const RobotStatus& robot) {
 }
 
 json json_of(const RecordingInfo& recording) {
-  const auto& body = recording.body;
-  json object{{"ok", true},
-              {"ticket", recording.ticket},
-              {"row_size", recording.shape.row_size()},
-              {"embodiment", body.name},
-              {"action_kind",
-               body.action == ActionKind::joint_velocity ? "joint_velocity" : "joint_position"},
-              {"control_hz", body.control_hz},
-              {"home_tool", body.home_tool},
-              {"reach", body.reach},
-              {"joints", json::array()},
-              {"sensors", json::array()},
-              {"left_out", recording.left_out}};
-  for (const auto& joint : body.joints)
-    object["joints"].push_back({{"name", joint.name},
-                                {"position_min", joint.position_min},
-                                {"position_max", joint.position_max},
-                                {"velocity_max", joint.velocity_max}});
-  for (const auto sensor : recording.shape.sensors)
-    object["sensors"].push_back(
-        {{"name", body.sensors[sensor].name}, {"shape", body.sensors[sensor].shape}});
-  return object;
+  return {{"ok", true},
+          {"ticket", recording.ticket},
+          {"row_size", recording.shape.row_size()},
+          {"sensors", recording.shape.sensors},
+          {"left_out", recording.left_out},
+          {"body", json_of_body(recording.body)}};
 }
 
 json json_of(const SwapReport& report) {

@@ -98,7 +98,6 @@ struct RobotSlot {
   Installed now;                         ///< written only with `changing` held too
   SwapStage stage = SwapStage::swapped;  ///< of the swap under way
   std::deque<SwapReport> history;        ///< the last swaps, oldest first
-  Recording recording;                   ///< of its demonstrations
   std::string trunk_said;                ///< why the trunk refuses its requests; see MemoryNews
 };
 
