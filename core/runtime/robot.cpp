@@ -267,6 +267,7 @@ void Robot::act(const ObservationFrame& frame, bool finite) noexcept {
   if (shown) {
     std::copy_n(frame.command.begin(), now.dof, action.begin());
     learn(frame);
+    now.ladder.reset();
     out->drive = Drive::demonstration;
     out->chunk_index = 0;
     reason = Code::ok;
@@ -309,40 +310,6 @@ void Robot::act(const ObservationFrame& frame, bool finite) noexcept {
   count(counters_.ticks);
   record_tick(frame, shown, verdict.refused);
   if (trial_.running()) judge_tick(driven, verdict);
-}
-
-// A demonstrator drives: what the policy had in mind is of no use any more, and when he stops, it
-// begins with what it sees then.
-void Robot::set_policy_aside() noexcept {
-  Generation& now = *current_;
-  if (now.inference.under_way() && now.inference.request().lockstep)
-    notice(now.inference.request().sequence, Code::stale, "a demonstrator drives");
-  now.inference.cancel();
-  now.player.clear();
-  now.ladder.reset();
-  now.last_request_tick = 0;
-  now.reason = Code::unavailable;
-}
-
-// A policy must not learn to ask for what the gate would have to forbid it.
-void Robot::learn(const ObservationFrame& frame) noexcept {
-  const auto& label = frame.labelled != 0 ? frame.label : frame.command;
-  std::copy_n(label.begin(), current_->dof, label_.begin());
-  current_->gate.keep_legal(std::span(label_).first(current_->dof));
-}
-
-void Robot::record_tick(const ObservationFrame& frame, bool shown, bool refused) noexcept {
-  if (!recorder_) return;
-  const Generation& now = *current_;
-  if (recorder_->shape().body != now.body) return recorder_->end();
-  const std::span<const float> label = std::span(label_).first(now.dof);
-  const bool finite = std::ranges::all_of(label, [](float x) { return std::isfinite(x); });
-  if (shown && !refused && finite)
-    recorder_->keep(
-        now.window, label,
-        {.sequence = frame.sequence, .when = frame.readable, .begins = frame.episode_start});
-  else
-    recorder_->skip(shown);
 }
 
 void Robot::request_chunk(const Thought& about, bool lockstep) noexcept {

@@ -10,9 +10,6 @@
 namespace cambium::runtime {
 namespace {
 
-// As of any request: the trunk died or dropped it.
-constexpr base::Nanoseconds kShadowTimeout = 250 * base::kMillisecond;
-
 constexpr const char* kSwapped = "swapped while the chunk was made";
 constexpr const char* kTakenBack = "the new generation failed and was taken back";
 
@@ -125,31 +122,6 @@ void Robot::shadow_chunk(Inference::Request request, std::uint32_t deadline_us) 
   const bool shared = fate_of_memory(*current_, *other_) == MemoryFate::kept;
   request.memory = memory_.beside(shared ? MemoryUse::peek : MemoryUse::none, request.readable);
   advance(*other_, other_->inference.begin(request, other_->window, *out));
-}
-
-// Who drives is a demonstrator: what the shadow would do is held against what he shows, and not
-// against what the current policy would do, if there is one.
-void Robot::ask_shadow(const Thought& about) noexcept {
-  Inference& inference = other_->inference;
-  if (inference.under_way()) {  // looked at again with the next observation, unless it is lost
-    if (base::monotonic_ns() - inference.request().sent < kShadowTimeout) return;
-    advance(*other_, inference.expire());
-  }
-  asked_ = label_;
-  shadow_asked_ = true;
-  shadow_tick_ = tick_;
-  const auto horizon = inference.policy()->shape().horizon;
-  shadow_chunk({.tick = tick_ - 1,
-                .sequence = about.sequence,
-                .sent = base::monotonic_ns(),
-                .readable = about.readable},
-               static_cast<std::uint32_t>(horizon * other_->period / 1000));
-}
-
-// Only the first row: where the others belong, the demonstrator may have seen something new.
-void Robot::compare_with_demonstrator() noexcept {
-  comparison_->add(std::span(asked_).first(current_->dof),
-                   other_->inference.chunk().first(current_->dof));
 }
 
 void Robot::compare() noexcept {
