@@ -8,7 +8,6 @@
 
 #include "core/base/realtime.hpp"
 #include "core/base/scratch_folder.hpp"
-#include "core/learn/learned_files.hpp"
 #include "core/nn/stock.hpp"
 
 namespace cambium::app {
@@ -60,7 +59,10 @@ class LiveGraft {
                      fmt::format("'{}' is there already; --force writes over it", file.string())};
     auto stock = nn::Stock::open(job_.stock);
     if (!stock) return stock.error();
-    if (auto can = learn::policy_on(*stock); !can) return can.error();
+    if (const auto& trunk = stock->shape().architecture; trunk != "hpt")
+      return Error{Code::incompatible,
+                   fmt::format("'{}': its trunk is '{}', and a graft trains through 'hpt' only",
+                               job_.stock.string(), trunk)};
     const auto status = host_.status();
     if (!status) return status.error();
     if (auto robot = find_robot(*status, job_.record.robot); !robot) return robot.error();
