@@ -138,7 +138,8 @@ CLI::Option* add_live_graft_options(CLI::App& verb, LiveGraftArguments& argument
 int run_live_graft(const LiveGraftArguments& arguments, const learn::GraftJob& graft, bool json) {
   LiveGraftJob job = arguments.job;
   job.stock = graft.stock;
-  job.output = graft.output.empty() ? job.record.robot + ".safetensors" : graft.output;
+  job.output = graft.output.empty() ? std::filesystem::path(job.record.robot + ".safetensors")
+                                    : graft.output;
   job.recipe = graft.recipe;
   job.force = graft.force;
   const auto host = HostLine::open(arguments.host);
