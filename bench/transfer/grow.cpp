@@ -130,11 +130,16 @@ Result<fs::path> grow(const Grown& grown, const Options& options, const fs::path
   job.bundles = false;
   job.resume = fs::exists(own / "pretrain.checkpoint.safetensors", error);
   job.force = true;
-  const auto report = learn::pretrain(job, [&](const learn::Progress& progress) {
+  const auto watch = [&](const learn::Progress& progress) {
     if (progress.files == 0)
       told("pretraining", static_cast<double>(progress.step) / progress.steps);
     return !stopped();
-  });
+  };
+  auto report = learn::pretrain(job, watch);
+  if (!report && job.resume && report.error().code == Code::incompatible) {
+    job.resume = false;  // left behind by another version of experts or recipe
+    report = learn::pretrain(job, watch);
+  }
   if (stopped()) return fs::path{};  // even while files were read, which is an error there
   if (!report) return report.error();
   // Only now: a stock that is there without this mark was not finished.
