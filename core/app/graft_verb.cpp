@@ -34,6 +34,10 @@ void add_graft(CLI::App& program, int& exit_code) {
       "models/so101.safetensors\n"
       "  cambium graft demos/ur5e.safetensors -s models/stock.safetensors -o ur5e.safetensors "
       "--steps 3000\n"
+      "\nA stock that was pretrained with --head joint brings a head: the graft begins with it, "
+      "for "
+      "bodies\nwhose demonstrations say where their joints lie, and --head-widths is not looked "
+      "at.\n"
       "\nThe id of the trunk is computed before and after; a graft that changed it would be an "
       "error.");
   verb->callback([arguments, &exit_code] {
