@@ -8,21 +8,25 @@ namespace cambium::tasks {
 namespace {
 
 // Velocity noise that drifts rather than shivers: white noise would average out within a few ticks.
-constexpr double kNoise = 0.3;    // standard deviation, in parts of a joint's velocity_max
+// Standard deviation, in parts of a joint's velocity_max; with as much as the others have, pucks
+// would not come to rest.
+double noise_of(TaskKind task) {
+  return task == TaskKind::push ? 0.15 : 0.3;
+}
 constexpr double kMemory = 0.93;  // from tick to tick: Ornstein-Uhlenbeck
 
 // [s] An episode ends then, or when it is decided.
 double episode_limit(TaskKind task) {
-  return task == TaskKind::reach ? 2.5 : time_limit(task);
+  return task == TaskKind::push ? time_limit(task) : task == TaskKind::choose ? 3.0 : 2.5;
 }
 
 class DriftingNoise {
  public:
-  DriftingNoise(Draws draws, std::span<const JointInfo> joints)
-      : draws_(draws), joints_(joints), state_(joints.size()) {}
+  DriftingNoise(Draws draws, double deviation, std::span<const JointInfo> joints)
+      : draws_(draws), deviation_(deviation), joints_(joints), state_(joints.size()) {}
 
   void add_to(std::span<double> velocity) {
-    const double fresh = kNoise * std::sqrt(1 - kMemory * kMemory);
+    const double fresh = deviation_ * std::sqrt(1 - kMemory * kMemory);
     for (std::size_t j = 0; j < state_.size(); ++j) {
       state_[j] = kMemory * state_[j] + fresh * draws_.normal();
       velocity[j] += state_[j] * joints_[j].velocity_max;
@@ -31,6 +35,7 @@ class DriftingNoise {
 
  private:
   Draws draws_;
+  double deviation_;
   std::span<const JointInfo> joints_;
   std::vector<double> state_;  // in parts of velocity_max
 };
@@ -63,7 +68,7 @@ Result<learn::Demonstrations> record(const TaskBody& body, const RecordOptions& 
     const auto start = sampler.draw(options.seed, episode);
     if (!start) return no_attempt(body, options.seed, episode);
     DriftingNoise noise(Draws{learn::number_of("noise"), options.seed, episode},
-                        body.model->joints());
+                        noise_of(body.task), body.model->joints());
     trial.begin(*start);
     Verdict verdict = Verdict::running;
     while (verdict == Verdict::running && trial.time() < episode_limit(body.task)) {

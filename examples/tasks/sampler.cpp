@@ -70,12 +70,14 @@ std::optional<Point> Sampler::point(Draws& draws) {
 
 std::optional<Start> Sampler::draw(std::uint64_t seed, std::uint32_t index) {
   Draws draws{learn::number_of("attempt"), static_cast<std::uint64_t>(body_->task), seed, index};
+  // Drawn once: were it drawn again after each hopeless try, blocked ways would become rare.
+  const bool blocked = draws.chance(0.65);
   for (int i = 0; i < kTries; ++i)
-    if (auto start = try_draw(draws)) return start;
+    if (auto start = try_draw(draws, blocked)) return start;
   return {};
 }
 
-std::optional<Start> Sampler::try_draw(Draws& draws) {
+std::optional<Start> Sampler::try_draw(Draws& draws, bool blocked) {
   Start start{home_, {}};
   Scene& scene = start.scene;
   const double radius = body_->model->goal_radius();
@@ -96,7 +98,7 @@ std::optional<Start> Sampler::try_draw(Draws& draws) {
       break;
     }
     case TaskKind::choose:
-      if (!draw_choose(draws, tool, scene)) return {};
+      if (!draw_choose(draws, tool, blocked, scene)) return {};
       break;
     case TaskKind::push:
       if (std::hypot(tool[0] - scene.puck[0], tool[1] - scene.puck[1]) <
@@ -109,11 +111,10 @@ std::optional<Start> Sampler::try_draw(Draws& draws) {
   return start;
 }
 
-bool Sampler::draw_choose(Draws& draws, const Point& tool, Scene& scene) {
+bool Sampler::draw_choose(Draws& draws, const Point& tool, bool blocked, Scene& scene) {
   const double radius = body_->model->goal_radius();
   const Sizes& sizes = teacher_.sizes();
   const double clear = sizes.keep_out + 0.02;  // [m] from start and target
-  const bool blocked = draws.chance(0.65);
   const auto target = point(draws), first = point(draws), second = point(draws),
              beside = point(draws);
   if (!target || !first || !second || !beside) return false;

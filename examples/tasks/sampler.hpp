@@ -37,8 +37,8 @@ class Sampler {
   std::optional<Point> point(Draws& draws);
 
  private:
-  std::optional<Start> try_draw(Draws& draws);
-  bool draw_choose(Draws& draws, const Point& tool, Scene& scene);
+  std::optional<Start> try_draw(Draws& draws, bool blocked);
+  bool draw_choose(Draws& draws, const Point& tool, bool blocked, Scene& scene);
   bool draw_push(Draws& draws, Scene& scene);
   std::optional<Point> start_point(Draws& draws, const Scene& scene);
 

@@ -42,7 +42,7 @@ Point around(const Point& from, const Point& goal, const Point& centre, double k
   sideways.normalize();
   Vector3d direction;
   if (inside) {
-    const double out = std::min(1.0, 4 * (keep_out - distance) / keep_out);
+    const double out = std::min(1.0, 8 * (keep_out - distance) / keep_out);
     // What leads away may stay; what leads in is turned to the side.
     const Vector3d kept = along <= 0 ? forward : sideways;
     direction = (kept - out * inward).normalized();
@@ -59,28 +59,45 @@ Point aim_choose(const Sizes& sizes, const Scene& scene, const Point& tool) {
   return around(tool, scene.target, scene.obstacle, sizes.keep_out, false);
 }
 
-// Behind the puck, seen from the mark, then through it; the nearer to that line, the more of the
-// latter.
+// Stops short of the middle of the mark: there a direction to it would mean nothing.
+constexpr double kShort = 0.010, kNear = 0.005;  // [m]
+constexpr double kReturn = 2;
+constexpr double kCalm = 1.6;  // contacts: a fast turn would throw the tool off the table's height
+// Beside the line through the puck to the mark, seen from the puck.
+constexpr double kBegin = 0.2, kLeave = 0.6, kBlend = 0.2;  // [rad]
+
+// Around the puck until it lies before the mark, then with it: the tip's rubber takes it along as
+// long as the push comes from within the cone of its friction, so nothing has to be balanced.
 Point aim_push(const Sizes& sizes, const Scene& scene, const Point& tool) {
   Vector3d to_mark = vector(scene.target) - vector(scene.puck);
   Vector3d to_puck = vector(scene.puck) - vector(tool);
   const double height = to_puck.z();
   to_mark.z() = to_puck.z() = 0;
-  const double left = to_mark.norm(), distance = to_puck.norm();
-  const Vector3d lift(0, 0, height);
-  // Stops short of the middle of the mark: there the direction would mean nothing.
-  constexpr double kShort = 0.010;  // [m]
+  const double left = to_mark.norm(), distance = to_puck.norm(), contact = sizes.contact();
+  // Who has got over or under the puck leaves it sideways first.
+  const Vector3d lift(0, 0, height * std::clamp(10 * distance / contact - 8.5, 0.0, 1.0));
   if (left <= kShort || distance < 1e-9) return point(vector(tool) + lift);
   const Vector3d forward = to_mark / left, facing = to_puck / distance;
 
-  const Vector3d through = (left - kShort) * forward + (distance - sizes.contact()) * facing;
-  const double stand_off = 1.25 * sizes.contact();
-  const Point behind = point(vector(scene.puck) - stand_off * forward);
-  const Vector3d round =
-      vector(around(tool, behind, scene.puck, 1.15 * sizes.contact(), true)) - vector(tool) - lift;
-  // 1 within 25 degrees of the line, 0 beyond 40.
-  const double part = std::clamp((facing.dot(forward) - 0.77) / (0.91 - 0.77), 0.0, 1.0);
-  return point(vector(tool) + part * through + (1 - part) * round + lift);
+  // In touch it goes on pushing from farther beside the line than it would begin to: else it would
+  // hesitate between the two.
+  const double clear = 1.25 * contact;
+  const double touch = std::clamp((clear - distance) / (clear - contact), 0.0, 1.0);
+  const double angle = std::acos(std::clamp(facing.dot(forward), -1.0, 1.0));
+  const double full = kBegin + touch * (kLeave - kBegin);
+  const double part = std::clamp((full + kBlend - angle) / kBlend, 0.0, 1.0);
+
+  const Vector3d beside = to_puck - to_puck.dot(forward) * forward;
+  const Vector3d through =
+      ((left - kShort) * forward.dot(facing) + distance - contact) * facing + kReturn * beside;
+  const Point behind = point(vector(scene.puck) - 1.3 * contact * forward);
+  Vector3d round = vector(around(tool, behind, scene.puck, clear, true)) - vector(tool);
+  round.z() = 0;
+  round *= std::max(1.0, 1.2 * contact / std::max(1e-9, round.norm()));  // it need not stop there
+  round *= std::min(1.0, (left - kShort) / kNear);  // on the mark it may lie as it lies
+  Vector3d way = part * through + (1 - part) * round;
+  way *= std::min(1.0, kCalm * contact / std::max(1e-9, way.norm()));
+  return point(vector(tool) + way + lift);
 }
 
 }  // namespace
@@ -100,10 +117,10 @@ Point aim(TaskKind task, const Sizes& sizes, const Scene& scene, const Point& to
 void take_along(TaskKind task, const Sizes& sizes, const Point& tool, Scene& scene) {
   if (task != TaskKind::push) return;
   const double x = scene.puck[0] - tool[0], y = scene.puck[1] - tool[1];
-  const double distance = std::hypot(x, y), contact = sizes.contact();
-  if (distance >= contact || distance < 1e-9) return;
-  scene.puck[0] = tool[0] + x * contact / distance;
-  scene.puck[1] = tool[1] + y * contact / distance;
+  const double distance = std::hypot(x, y), inside = sizes.contact() - distance;
+  if (inside <= 0 || distance < 1e-9) return;
+  scene.puck[0] += inside * x / distance;
+  scene.puck[1] += inside * y / distance;
 }
 
 }  // namespace cambium::tasks

@@ -14,8 +14,8 @@ Point around(const Point& from, const Point& goal, const Point& centre, double k
 /// The point that the tool should head for now. [any]
 Point aim(TaskKind task, const Sizes& sizes, const Scene& scene, const Point& tool);
 
-/// The puck is taken along if the tool has come nearer than contact. Kinematics: no friction, no
-/// mass. [any]
+/// A puck that the tool has come too near to is where it was pushed to: straight away from the
+/// tool. Without mass and time. [any]
 void take_along(TaskKind task, const Sizes& sizes, const Point& tool, Scene& scene);
 
 }  // namespace cambium::tasks

@@ -19,17 +19,21 @@ std::string number(double x) {
   return text.data();
 }
 
-// A cylinder that slides on a plane with dry friction, and does not turn.
+// Polished: what is pushed goes where it is pushed, and is not dragged along by who slides past it.
+constexpr char kPolished[] =
+    " contype=\"2\" conaffinity=\"2\" condim=\"1\" solref=\"0.005 1\" solimp=\"0.99 0.99 0.001\" ";
+
+// A cylinder that slides as on a film of oil and does not turn. Hardly any dry friction: a joint
+// each for x and y has its own, so that a push a little beside an axis would only move it along.
 std::string puck(double radius, double height) {
-  const std::string half = number(0.5 * radius);
+  const std::string half = number(0.8 * radius);
   return "<body name=\"puck\" pos=\"0 0 " + number(height) + "\">" +
          "<joint name=\"puck_x\" type=\"slide\" axis=\"1 0 0\" limited=\"false\" "
-         "damping=\"1\" frictionloss=\"0.6\"/>"
+         "damping=\"8\" frictionloss=\"0.05\"/>"
          "<joint name=\"puck_y\" type=\"slide\" axis=\"0 1 0\" limited=\"false\" "
-         "damping=\"1\" frictionloss=\"0.6\"/>"
+         "damping=\"8\" frictionloss=\"0.05\"/>"
          "<geom type=\"cylinder\" size=\"" +
-         number(radius) + " " + half +
-         "\" mass=\"0.2\" contype=\"2\" conaffinity=\"2\" friction=\"0.5 0.005 0.0001\" "
+         number(radius) + " " + half + "\" mass=\"0.2\"" + kPolished +
          "rgba=\"0.9 0.5 0.1 1\"/></body>\n";
 }
 
@@ -54,9 +58,8 @@ Result<std::string> add_task(std::string_view mjcf, TaskKind task, const Sizes& 
       return Error{Code::bad_data, "the arm's model has no " + std::string(site) + "…\"/>"};
     const std::string place = text.substr(at + site.size(), end - at - site.size());
     text.insert(at, "<geom name=\"tip\" type=\"sphere\" pos=\"" + place + "\" size=\"" +
-                        number(sizes.tip) +
-                        "\" mass=\"0.01\" contype=\"2\" conaffinity=\"2\" friction=\"0.5 0.005 "
-                        "0.0001\" rgba=\"0.9 0.3 0.1 1\"/>");
+                        number(sizes.tip) + "\" mass=\"0.01\"" + kPolished +
+                        "rgba=\"0.9 0.3 0.1 1\"/>");
   }
   const auto end = text.rfind("</worldbody>");
   if (end == std::string::npos) return Error{Code::bad_data, "the arm's model has no </worldbody>"};

@@ -66,9 +66,10 @@ class TrunkSessionsTest : public testing::Test {
                               std::make_unique<GatedModel>(gate_));
   }
   void start(ServerOptions options) {
+    const auto passes = gate_.batches().size();
     auto server = try_start(std::move(options));
     if (!server) throw std::runtime_error(server.error().message);
-    gate_.wait_for(1);  // the server's own warm-up
+    gate_.wait_for(passes + 1);  // the server's own warm-up
     server_.emplace(std::move(*server));
     caller_.emplace(server_->endpoint());
   }
