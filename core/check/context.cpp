@@ -97,17 +97,16 @@ void Context::add_stem(const nn::LayoutEntry& entry) {
   if (entry.shared && subject_.stock.empty()) return;
   const nn::SharedStem* shared = entry.shared ? stock().find_stem(entry.sensor) : nullptr;
   if (entry.shared && shared == nullptr) need(nn::check_fits(bundle(), stock()));
-  parts_->push_back(
-      stem_part({.title = fmt::format("stem '{}' of '{}'", entry.stem, entry.sensor),
-                 .library = &stem_library(),
-                 .name = entry.stem,
-                 .shape = entry.shape,
-                 .horizon = shared ? shared->horizon : spec.observation_horizon,
-                 .tokens = entry.tokens,
-                 .width = spec.width,
-                 .parameters = nn::views(shared ? shared->parameters : entry.parameters),
-                 .weights = shared ? stock().stem_weights(entry.sensor)
-                                   : bundle().stem_weights(entry.sensor)}));
+  parts_->push_back(stem_part({.title = fmt::format("stem '{}' of '{}'", entry.stem, entry.sensor),
+                               .library = &stem_library(),
+                               .name = entry.stem,
+                               .shape = entry.shape,
+                               .horizon = shared ? shared->horizon : spec.observation_horizon,
+                               .tokens = entry.tokens,
+                               .width = spec.width,
+                               .parameters = nn::views(entry.parameters),
+                               .weights = shared ? stock().stem_weights(entry.sensor)
+                                                 : bundle().stem_weights(entry.sensor)}));
 }
 
 void Context::add_head() {

@@ -7,6 +7,8 @@
 #include "core/check/check.hpp"
 #include "core/check/fresh_memory.hpp"
 #include "core/check/known_stems.hpp"
+#include "core/nn/bundle.hpp"
+#include "core/nn/joint_chain.hpp"
 #include "core/nn/sinusoid.hpp"
 #include "core/trunk/model.hpp"
 
@@ -121,6 +123,30 @@ Finding company_does_not_matter(Context& c) {
   return pass(largest == 0 ? "bit for bit" : fmt::format("within {:.2g}", largest));
 }
 
+// A stem that reads bodies of any size is tried on an elbow and a lift.
+nn::LayoutEntry some_entry(const nn::SharedStem& shared) {
+  nn::LayoutEntry entry{.sensor = shared.sensor,
+                        .stem = shared.stem,
+                        .shape = shared.shape,
+                        .tokens = shared.tokens,
+                        .shared = true,
+                        .parameters = shared.parameters};
+  if (!shared.each_number()) return entry;
+  const nn::ChainSpec body{
+      .joints = {{.direction = {0, 0, 1}, .position_min = -2, .position_max = 2, .velocity_max = 2},
+                 {.slides = true,
+                  .point = {0.4, 0, 0},
+                  .direction = {0, 0, 1},
+                  .position_max = 0.3,
+                  .velocity_max = 0.5}},
+      .home_tool = {0.4, 0, 0.1},
+      .reach = 0.5};
+  entry.tokens = static_cast<std::uint32_t>(body.joints.size());
+  entry.shape = {entry.tokens};
+  if (shared.stem == "joints") entry.parameters["chain"] = body.to_text();
+  return entry;
+}
+
 Finding shared_stems_start_up(Context& c) {
   const auto library = need(known_stems());
   const auto& names = library->exports();
@@ -133,14 +159,15 @@ Finding shared_stems_start_up(Context& c) {
       continue;
     }
     c.doing("activate() of " + title);
+    const nn::LayoutEntry entry = some_entry(shared);
     const auto spec = stem_part({.title = title,
                                  .library = library.get(),
                                  .name = shared.stem,
-                                 .shape = shared.shape,
+                                 .shape = entry.shape,
                                  .horizon = shared.horizon,
-                                 .tokens = shared.tokens,
+                                 .tokens = entry.tokens,
                                  .width = c.stock().shape().width,
-                                 .parameters = nn::views(shared.parameters),
+                                 .parameters = nn::views(entry.parameters),
                                  .weights = c.stock().stem_weights(shared.sensor)});
     Part part(spec);
     part.activate();

@@ -106,6 +106,12 @@ bool all_finite(const StoredTensor& tensor) {
   return std::all_of(values, values + tensor.size(), [](float v) { return std::isfinite(v); });
 }
 
+// What a stem that reads bodies of any size knows of this one, the entry says beside the stock's.
+bool has_parameters(const LayoutEntry& entry, const SharedStem& stem) {
+  if (!stem.each_number()) return entry.parameters == stem.parameters;
+  return std::ranges::includes(entry.parameters, stem.parameters);
+}
+
 }  // namespace
 
 const char* to_string(ActionKind kind) noexcept {
@@ -267,12 +273,18 @@ Result<void> check_fits(const Bundle& bundle, const Stock& stock) {
     if (stem == nullptr)
       return differ(fmt::format("the stock has no shared stem for sensor '{}'{}", entry.sensor,
                                 base::did_you_mean(entry.sensor, sensors)));
-    if (stem->stem != entry.stem || stem->parameters != entry.parameters)
+    if (stem->stem != entry.stem || !has_parameters(entry, *stem))
       return differ(
           fmt::format("sensor '{}' is read by a '{}' stem in the bundle, by a '{}' stem "
                       "in the stock, or their parameters differ",
                       entry.sensor, entry.stem, stem->stem));
-    if (stem->shape != entry.shape || stem->tokens != entry.tokens)
+    if (stem->each_number()) {
+      if (entry.shape.size() != 1 || entry.tokens != entry.shape[0])
+        return differ(
+            fmt::format("sensor '{}' is [{}] -> {} tokens in the bundle, the stock's stem makes "
+                        "one token for each number of [n]",
+                        entry.sensor, fmt::join(entry.shape, ", "), entry.tokens));
+    } else if (stem->shape != entry.shape || stem->tokens != entry.tokens)
       return differ(
           fmt::format("sensor '{}' is [{}] -> {} tokens in the bundle, [{}] -> {} in the "
                       "stock",

@@ -89,6 +89,20 @@ std::vector<std::uint32_t> ParameterReader::widths(std::string_view key,
   return fallback;
 }
 
+ChainSpec ParameterReader::chain(std::string_view key) {
+  const char* value = text(key);
+  if (value != nullptr) {
+    auto read = ChainSpec::from_text(value);
+    if (read) return std::move(*read);
+    constexpr std::size_t kShown = 40;  // a chain is long, and the sentence has an end to come to
+    complain(key, std::string_view(value).substr(0, kShown),
+             "a chain of joints: " + read.error().message);
+  } else if (problem_.empty()) {
+    problem_ = owner_ + ": parameter '" + std::string(key) + "' is missing";
+  }
+  return {};
+}
+
 std::string ParameterReader::word(std::string_view key, std::string fallback,
                                   std::vector<std::string> valid) {
   const char* value = text(key);

@@ -9,6 +9,7 @@
 
 #include "cambium/frame.hpp"
 #include "cambium/result.hpp"
+#include "core/nn/joint_chain.hpp"
 
 namespace cambium::nn {
 
@@ -26,6 +27,8 @@ class ParameterReader {
   bool boolean(std::string_view key, bool fallback);
   /// A list of layer widths, each 1 to 65536.
   std::vector<std::uint32_t> widths(std::string_view key, std::vector<std::uint32_t> fallback);
+  /// ChainSpec::to_text(); has no fallback, a body cannot be guessed.
+  ChainSpec chain(std::string_view key);
   /// A word, bare or quoted; must be one of `valid`.
   std::string word(std::string_view key, std::string fallback, std::vector<std::string> valid);
 

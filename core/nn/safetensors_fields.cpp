@@ -118,17 +118,18 @@ void Fields::boolean(std::string_view key, bool& out) {
   out = value->get<bool>();
 }
 
-void Fields::counts(std::string_view key, std::vector<std::uint32_t>& out, std::uint32_t max_rank) {
+void Fields::counts(std::string_view key, std::vector<std::uint32_t>& out, std::uint32_t max_rank,
+                    std::uint32_t min_rank) {
   // 2^24 numbers fill the largest message that a host can be told to take.
   constexpr std::uint64_t kMaxProduct = 1U << 24;
   const auto expected =
-      fmt::format("a list of 1 to {} sizes, {} numbers at most", max_rank, kMaxProduct);
+      fmt::format("a list of {} to {} sizes, {} numbers at most", min_rank, max_rank, kMaxProduct);
   const Json* value = find(key, expected.c_str());
   if (value == nullptr) return;
   const auto is_size = [](const Json& v) {
     return v.is_number_unsigned() && v.get<std::uint64_t>() >= 1 && v.get<std::uint64_t>() <= 65536;
   };
-  if (!value->is_array() || value->empty() || value->size() > max_rank ||
+  if (!value->is_array() || value->size() < min_rank || value->size() > max_rank ||
       !std::ranges::all_of(*value, is_size))
     return fail(key, fmt::format("is {}, expected {}", value->dump(), expected));
   std::uint64_t product = 1;

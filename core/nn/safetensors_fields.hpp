@@ -29,7 +29,8 @@ class Fields {
   void count(std::string_view key, std::uint32_t& out, std::uint32_t min, std::uint32_t max);
   void number(std::string_view key, double& out);  ///< finite
   void boolean(std::string_view key, bool& out);
-  void counts(std::string_view key, std::vector<std::uint32_t>& out, std::uint32_t max_rank);
+  void counts(std::string_view key, std::vector<std::uint32_t>& out, std::uint32_t max_rank,
+              std::uint32_t min_rank = 1);
   void numbers(std::string_view key, std::vector<double>& out);
   void texts(std::string_view key, std::vector<std::string>& out);
   void text_map(std::string_view key, std::map<std::string, std::string>& out);

@@ -13,26 +13,44 @@ namespace cambium::nn {
 namespace {
 
 constexpr std::uint32_t kMaxWidth = 65536, kMaxBlocks = 1024, kMaxTokens = 4096;
+constexpr std::uint32_t kMaxHorizon = 4096;  // as a bundle's
 
 SharedStem parse_stem(Fields& metadata, const nlohmann::json& value, std::size_t index) {
   SharedStem stem;
   Fields in(value, fmt::format("{} 'shared_stems[{}]'", metadata.where(), index));
   in.text("sensor", stem.sensor);
   in.text("stem", stem.stem);
-  in.counts("shape", stem.shape, 4);
+  in.counts("shape", stem.shape, 4, 0);
   in.count("horizon", stem.horizon, 1, kMaxTokens);
-  in.count("tokens", stem.tokens, 1, kMaxTokens);
+  in.count("tokens", stem.tokens, 0, kMaxTokens);
   in.text_map("parameters", stem.parameters);
+  if (in.ok() && stem.shape.empty() != stem.each_number())
+    in.fail("tokens", fmt::format("is {} and shape [{}], expected both given, or [] and 0 for one "
+                                  "token for each number that a body has",
+                                  stem.tokens, fmt::join(stem.shape, ", ")));
   metadata.adopt(in.finish());
   return stem;
 }
 
-// Every tensor belongs to the trunk or to a stem that the metadata names, and each has some.
-// Without the trunk, where only stems were read.
+SharedHead parse_head(Fields& metadata) {
+  SharedHead head;
+  const auto value = metadata.object("shared_head");
+  if (!metadata.ok()) return head;
+  Fields in(value, fmt::format("{} 'shared_head'", metadata.where()));
+  in.text("name", head.head);
+  in.text_map("parameters", head.parameters);
+  in.count("horizon", head.horizon, 1, kMaxHorizon);
+  metadata.adopt(in.finish());
+  return head;
+}
+
+// Every tensor belongs to the trunk, or to a stem or head that the metadata names, and each has
+// some. Without trunk and head, where only stems were read.
 Result<void> check_tensors(const SafetensorsFile& file, std::span<const SharedStem> stems,
-                           bool whole) {
+                           bool has_head, bool whole) {
   std::vector<std::string> prefixes;
   if (whole) prefixes.emplace_back(kTrunkPrefix);
+  if (whole && has_head) prefixes.emplace_back(kSharedHeadPrefix);
   for (const SharedStem& stem : stems) prefixes.push_back(shared_stem_prefix(stem.sensor));
   std::vector<bool> used(prefixes.size(), false);
   for (const StoredTensor& tensor : file.tensors()) {
@@ -41,12 +59,12 @@ Result<void> check_tensors(const SafetensorsFile& file, std::span<const SharedSt
     if (at == prefixes.end())
       return Error{Code::bad_data,
                    fmt::format("'{}': tensor '{}' belongs to neither the trunk nor a shared stem "
-                               "that the metadata names (prefixes: '{}')",
+                               "or head that the metadata names (prefixes: '{}')",
                                file.path().string(), tensor.name, fmt::join(prefixes, "', '"))};
     const auto index = static_cast<std::size_t>(at - prefixes.begin());
     if (prefixes[index] != kTrunkPrefix && tensor.dtype != DType::f32)
       return Error{Code::bad_data,
-                   fmt::format("'{}': tensor '{}' is {}, shared stems are F32",
+                   fmt::format("'{}': tensor '{}' is {}, shared stems and heads are F32",
                                file.path().string(), tensor.name, to_string(tensor.dtype))};
     used[index] = true;
   }
@@ -91,7 +109,8 @@ std::string trunk_id(const TrunkShape& shape, const SafetensorsFile& file) {
                          shape.heads, shape.mlp_ratio));
   for (const auto& [key, value] : shape.hyper_parameters)
     sha.update(fmt::format("{} {} {} {}\n", key.size(), key, value.size(), value));
-  for (const StoredTensor& tensor : file.tensors()) add_tensor(sha, tensor);
+  for (const StoredTensor& tensor : file.tensors())
+    if (!tensor.name.starts_with(kSharedHeadPrefix)) add_tensor(sha, tensor);
   return base::to_hex(sha.finish());
 }
 
@@ -153,6 +172,7 @@ Result<Stock> Stock::read(SafetensorsFile file, bool whole) {
       in.fail("shared_stems", fmt::format("names sensor '{}' twice", stem.sensor));
     stock.shared_stems_.push_back(std::move(stem));
   }
+  if (in.has("shared_head")) stock.shared_head_ = parse_head(in);
   if (in.has("precision")) {
     std::vector<std::string> names;
     for (const Precision one : kPrecisions) names.emplace_back(to_string(one));
@@ -162,7 +182,9 @@ Result<Stock> Stock::read(SafetensorsFile file, bool whole) {
   }
   if (in.has("trained")) in.text("trained", stock.trained_);
   if (auto done = in.finish(); !done) return done.error();
-  if (auto done = check_tensors(stock.file_, stock.shared_stems_, whole); !done)
+  if (auto done =
+          check_tensors(stock.file_, stock.shared_stems_, stock.shared_head_.has_value(), whole);
+      !done)
     return done.error();
   return stock;
 }
@@ -176,9 +198,14 @@ std::vector<TensorView> Stock::stem_weights(std::string_view sensor) const {
   return file_.views(shared_stem_prefix(sensor));
 }
 
+std::vector<TensorView> Stock::shared_head_weights() const {
+  return file_.views(kSharedHeadPrefix);
+}
+
 Result<Stock> write_stock(const std::filesystem::path& file, const TrunkShape& shape,
                           std::span<const SharedStem> shared_stems,
-                          std::span<const TensorToWrite> tensors, const std::string& trained) {
+                          std::span<const TensorToWrite> tensors, const std::string& trained,
+                          const std::optional<SharedHead>& shared_head) {
   auto stems = nlohmann::ordered_json::array();
   for (const SharedStem& stem : shared_stems)
     stems.push_back({{"sensor", stem.sensor},
@@ -196,6 +223,11 @@ Result<Stock> write_stock(const std::filesystem::path& file, const TrunkShape& s
   if (shape.architecture == "hpt") metadata["mlp_ratio"] = std::to_string(shape.mlp_ratio);
   if (!shape.hyper_parameters.empty())
     metadata["hyper_parameters"] = nlohmann::ordered_json(shape.hyper_parameters).dump();
+  if (shared_head)
+    metadata["shared_head"] = nlohmann::ordered_json({{"name", shared_head->head},
+                                                      {"parameters", shared_head->parameters},
+                                                      {"horizon", shared_head->horizon}})
+                                  .dump();
   if (!trained.empty()) metadata["trained"] = trained;
   if (auto done = write_safetensors(file, tensors, metadata); !done) return done.error();
   return Stock::open(file);

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -39,10 +40,23 @@ struct TrunkShape {
 struct SharedStem {
   std::string sensor;                ///< "tool"
   std::string stem;                  ///< kind: "token"
-  std::vector<std::uint32_t> shape;  ///< of one observation
+  std::vector<std::uint32_t> shape;  ///< of one observation; empty if each body has its own
   std::uint32_t horizon = 1;         ///< observations in a window
-  std::uint32_t tokens = 1;
+  std::uint32_t tokens = 1;          ///< 0, with an empty shape: one for each number
   Parameters parameters;
+
+  /// Reads as many numbers as a body has, and makes a token of each.
+  bool each_number() const noexcept { return tokens == 0; }
+};
+
+/// A head that was pretrained with the trunk, on bodies of any dof: where a graft begins. No host
+/// reads it, and it is no part of the trunk id.
+struct SharedHead {
+  std::string head;  ///< kind: "joint"
+  Parameters parameters;
+  std::uint32_t horizon = 0;  ///< actions in a chunk
+
+  bool operator==(const SharedHead&) const = default;
 };
 
 /// What tells one stock from another. Each is 64 hex digits.
@@ -83,6 +97,10 @@ class Stock {
   const SharedStem* find_stem(std::string_view sensor) const noexcept;
   /// Weights of one shared stem, names without prefix; live as long as this stock.
   std::vector<TensorView> stem_weights(std::string_view sensor) const;
+  /// None in a stock that has no such head.
+  const std::optional<SharedHead>& shared_head() const noexcept { return shared_head_; }
+  /// Its weights, names without prefix; live as long as this stock.
+  std::vector<TensorView> shared_head_weights() const;
   /// For people; may be empty.
   const std::string& trained() const noexcept { return trained_; }
 
@@ -94,20 +112,24 @@ class Stock {
   Precision precision_ = Precision::f32;
   StockIdentity identity_;
   std::vector<SharedStem> shared_stems_;
+  std::optional<SharedHead> shared_head_;
   std::string trained_;
 };
 
-/// SHA-256 over shape and tensors of `file`, in hex. Other metadata does not change it. [setup]
+/// SHA-256 over shape and tensors of `file`, in hex; those of a shared head are left out. Other
+/// metadata does not change it. [setup]
 std::string trunk_id(const TrunkShape& shape, const SafetensorsFile& file);
 
 /// Where tensors of a stock lie.
 inline constexpr const char kTrunkPrefix[] = "trunk.";
 inline constexpr const char kSharedStemsPrefix[] = "stems.shared_";
+inline constexpr const char kSharedHeadPrefix[] = "heads.shared.";
 std::string shared_stem_prefix(std::string_view sensor);  ///< "stems.shared_tool."
 
 /// Writes a stock and opens it again, so that what is returned is what a reader sees. [setup]
 Result<Stock> write_stock(const std::filesystem::path& file, const TrunkShape& shape,
                           std::span<const SharedStem> shared_stems,
-                          std::span<const TensorToWrite> tensors, const std::string& trained);
+                          std::span<const TensorToWrite> tensors, const std::string& trained,
+                          const std::optional<SharedHead>& shared_head = {});
 
 }  // namespace cambium::nn

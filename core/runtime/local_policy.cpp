@@ -99,7 +99,7 @@ Result<void> LocalPolicy::add_input(const PolicyParts& parts, const nn::LayoutEn
   auto stem = parts.stem_library.create_stem(entry.stem);
   if (!stem) return refuse(stem.error().code, stem.error().message);
 
-  const auto parameters = nn::views(shared ? shared->parameters : entry.parameters);
+  const auto parameters = nn::views(entry.parameters);
   const auto weights =
       shared ? parts.stock.stem_weights(entry.sensor) : parts.bundle.stem_weights(entry.sensor);
   StemSpec stem_spec{.rank = static_cast<std::uint32_t>(entry.shape.size()),

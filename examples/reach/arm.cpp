@@ -14,9 +14,15 @@ Arm::Arm(const ArmModel& model)
 }
 
 void Arm::reset() {
+  std::vector<double> home;
+  for (const auto& joint : model_->joints()) home.push_back(joint.home);
+  place(home);
+}
+
+void Arm::place(std::span<const double> q) {
   mj_resetData(&model_->mujoco(), data_.get());
   for (std::size_t j = 0; j < model_->dof(); ++j) {
-    data_->qpos[j] = setpoint_[j] = model_->joints()[j].home;
+    data_->qpos[j] = setpoint_[j] = q[j];
     data_->ctrl[j] = setpoint_[j];
     setpoint_velocity_[j] = 0;
   }

@@ -17,6 +17,9 @@ class Arm {
 
   /// Home, at rest. [any]
   void reset();
+  /// The same with the joints at q [rad] or [m], (dof); whatever the arm may push is where the
+  /// model has it.
+  void place(std::span<const double> q);
 
   /// One control tick.
   /// velocity  [rad/s] or [m/s]  (dof)  clamped to the joints' velocity, acceleration and position
@@ -30,7 +33,8 @@ class Arm {
   void show_goal(const Point& goal) noexcept;
 
   const ArmModel& model() const noexcept { return *model_; }
-  mjData& data() noexcept { return *data_; }  ///< for a viewer
+  mjData& data() noexcept { return *data_; }  ///< for a viewer, and for what the arm pushes
+  const mjData& data() const noexcept { return *data_; }
 
  private:
   const ArmModel* model_;

@@ -16,18 +16,16 @@ struct DeleteVfs {
   }
 };
 
-Result<std::unique_ptr<mjModel, DeleteModel>> compile(std::string_view arm) {
-  const auto found = arm_models().find(arm);
-  if (found == arm_models().end()) return no_such_arm(arm);
-  const std::string_view text = found->second;
+Result<std::unique_ptr<mjModel, DeleteModel>> compile(const std::string& name,
+                                                      std::string_view text) {
   const std::unique_ptr<mjVFS, DeleteVfs> vfs(new mjVFS);  // too large for the stack
   mj_defaultVFS(vfs.get());
-  const std::string file = found->first + ".xml";
+  const std::string file = name + ".xml";
   mj_makeEmptyFileVFS(vfs.get(), file.c_str(), static_cast<int>(text.size()));
   std::memcpy(vfs->filedata[0], text.data(), text.size());
   char why[512] = {};
   std::unique_ptr<mjModel, DeleteModel> model(mj_loadXML(file.c_str(), vfs.get(), why, sizeof why));
-  if (!model) return Error{Code::bad_data, "arms/" + file + ": " + why};
+  if (!model) return Error{Code::bad_data, file + ": " + why};
   return model;
 }
 
@@ -46,29 +44,38 @@ double distance(const Point& a, const Point& b) noexcept {
 
 Result<ArmModel> ArmModel::load(std::string_view arm, std::vector<JointInfo> joints,
                                 double control_hz) {
-  auto compiled = compile(arm);
+  const auto found = arm_models().find(arm);
+  if (found == arm_models().end()) return no_such_arm(arm);
+  return from_text(found->first, found->second, std::move(joints), control_hz);
+}
+
+Result<ArmModel> ArmModel::from_text(std::string name, std::string_view text,
+                                     std::vector<JointInfo> joints, double control_hz) {
+  auto compiled = compile(name, text);
   if (!compiled) return compiled.error();
   ArmModel result;
-  result.name_ = arm;
+  result.name_ = std::move(name);
   result.model_ = std::move(*compiled);
   mjModel& model = *result.model_;
-  const auto refuse = [&](const std::string& text) {
-    return Error{Code::incompatible, "arm '" + std::string(arm) + "': " + text};
+  const auto refuse = [&](const std::string& why) {
+    return Error{Code::incompatible, "arm '" + result.name_ + "': " + why};
   };
-  if (model.njnt != static_cast<int>(joints.size()) || model.nu != model.njnt)
-    return refuse("the model has " + std::to_string(model.njnt) + " joints, the embodiment " +
-                  std::to_string(joints.size()));
-  for (int i = 0; i < model.njnt; ++i) {
+  const int dof = static_cast<int>(joints.size());
+  if (model.nu != dof || model.njnt < dof)
+    return refuse("the model has " + std::to_string(model.nu) + " driven joints, the embodiment " +
+                  std::to_string(dof));
+  for (int i = 0; i < dof; ++i) {
     const JointInfo& joint = joints[static_cast<std::size_t>(i)];
-    const std::string name = mj_id2name(&model, mjOBJ_JOINT, i);
-    if (name != joint.name)
-      return refuse("joint " + std::to_string(i) + " is '" + name + "' in the model, '" +
+    const char* const named = mj_id2name(&model, mjOBJ_JOINT, i);
+    const std::string joint_name = named == nullptr ? "" : named;
+    if (joint_name != joint.name)
+      return refuse("joint " + std::to_string(i) + " is '" + joint_name + "' in the model, '" +
                     joint.name + "' in the embodiment");
     const int type = joint.kind == JointKind::prismatic ? mjJNT_SLIDE : mjJNT_HINGE;
     if (model.jnt_type[i] != type)
-      return refuse("joint '" + name + "' slides in one and turns in the other");
+      return refuse("joint '" + joint_name + "' slides in one and turns in the other");
     if (model.actuator_trnid[2 * i] != i)
-      return refuse("actuator " + std::to_string(i) + " does not drive joint '" + name + "'");
+      return refuse("actuator " + std::to_string(i) + " does not drive joint '" + joint_name + "'");
     model.jnt_range[2 * i] = joint.position_min;
     model.jnt_range[2 * i + 1] = joint.position_max;
   }

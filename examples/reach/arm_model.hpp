@@ -38,6 +38,11 @@ class ArmModel {
   /// [setup]
   static Result<ArmModel> load(std::string_view arm, std::vector<JointInfo> joints,
                                double control_hz);
+  /// text    MJCF as in arms/
+  /// joints  of the arm, which come first in the text; later ones belong to what the arm may push
+  /// [setup]
+  static Result<ArmModel> from_text(std::string name, std::string_view text,
+                                    std::vector<JointInfo> joints, double control_hz);
 
   const std::string& name() const noexcept { return name_; }
   std::span<const JointInfo> joints() const noexcept { return joints_; }

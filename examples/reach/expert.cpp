@@ -11,6 +11,7 @@ Expert::Expert(const ArmModel& model, ExpertOptions options)
       options_(options),
       kinematics_(model),
       home_(model.dof()),
+      position_(model.dof()),
       q_(model.dof()),
       velocity_(model.dof()),
       held_(model.dof()) {
@@ -18,15 +19,24 @@ Expert::Expert(const ArmModel& model, ExpertOptions options)
     home_[static_cast<Eigen::Index>(j)] = model.joints()[j].home;
 }
 
+Point Expert::tool(std::span<const double> q) {
+  std::copy(q.begin(), q.end(), position_.data());
+  return tool_ = kinematics_.tool(q);
+}
+
 void Expert::velocity(std::span<const double> q, const Point& goal, std::span<double> velocity) {
+  tool(q);
+  toward(goal, velocity);
+}
+
+void Expert::toward(const Point& goal, std::span<double> velocity) {
   using Jacobian = Eigen::Matrix<double, 3, Eigen::Dynamic, Eigen::RowMajor>;
   const auto joints = model_->joints();
   const auto dof = static_cast<Eigen::Index>(joints.size());
-  const Point at = kinematics_.tool(q);
   const Eigen::Map<const Jacobian> jacobian(kinematics_.jacobian().data(), 3, dof);
-  const Eigen::Map<const Eigen::VectorXd> position(q.data(), dof);
+  const Eigen::VectorXd& position = position_;
   const Eigen::Vector3d tool_velocity =
-      options_.gain * (Eigen::Vector3d(goal.data()) - Eigen::Vector3d(at.data()));
+      options_.gain * (Eigen::Vector3d(goal.data()) - Eigen::Vector3d(tool_.data()));
   Eigen::Map<Eigen::VectorXd> v(velocity.data(), dof);
 
   // A joint that would run into its position limit is held at what still fits, and the others are

@@ -26,6 +26,10 @@ class Expert {
 
   /// q, velocity  (dof)  [rad], [rad/s] or [m], [m/s]
   void velocity(std::span<const double> q, const Point& goal, std::span<double> velocity);
+  /// In two steps, for who must know where the tool is before saying where it should go: velocity()
+  /// at the q of the last tool().
+  Point tool(std::span<const double> q);
+  void toward(const Point& goal, std::span<double> velocity);
 
   /// What it would do in the next ticks if the joints followed exactly.
   /// actions  (horizon, dof) row-major; row 0 is velocity(q, goal)
@@ -38,8 +42,9 @@ class Expert {
   const ArmModel* model_;
   ExpertOptions options_;
   Kinematics kinematics_;
-  Eigen::VectorXd home_, q_, velocity_;
-  std::vector<char> held_;  // joints that stand at a position limit
+  Point tool_ = {};
+  Eigen::VectorXd home_, position_, q_, velocity_;  // position_: of the last tool()
+  std::vector<char> held_;                          // joints that stand at a position limit
 };
 
 }  // namespace cambium::reach

@@ -26,7 +26,7 @@ class Kinematics {
  private:
   const ArmModel* model_;
   Data data_;
-  std::vector<double> jacobian_;
+  std::vector<double> jacobian_;  // (3, nv), then the arm's columns side by side
 };
 
 }  // namespace cambium::reach

@@ -1,7 +1,9 @@
 // plugins/panda7/plugin.cpp: a seven-joint arm like the Franka Panda.
 #include "abi/plugin.hpp"
 
+#include "heads/joint/joint_head.hpp"
 #include "heads/mlp/mlp_head.hpp"
+#include "stems/joints/joints_stem.hpp"
 #include "stems/token/token_stem.hpp"
 
 namespace cambium::panda7 {
@@ -33,6 +35,17 @@ constexpr SensorSpec kSensors[] = {
 // The manufacturer's usual ready pose.
 constexpr double kSafePose[] = {0.0, -0.7854, 0.0, -2.3562, 0.0, 1.5708, 0.7854};
 
+// Where the joints of examples/reach/arms/panda7.xml lie at home: point [m], direction.
+constexpr JointAxis kAxes[] = {
+    {{0, 0, 0.333}, {0, 0, 1}},
+    {{0, 0, 0.333}, {0, 1, 0}},
+    {{-0.0627795, 0, 0.6427010}, {-0.198669330795, 0, 0.980066577841}},
+    {{0.0180760, 0, 0.6590913}, {0, -1, 0}},
+    {{0.3911982, 0, 0.5364451}, {0.863209366649, 0, -0.504846104600}},
+    {{0.3911982, 0, 0.5364451}, {0, -1, 0}},
+    {{0.4791982, 0, 0.5364451}, {0, 0, -1}},
+};
+
 constexpr RobotSpec kPanda7 = {
     .name = "panda7",
     .summary = "7-joint arm like the Franka Panda, 0.855 m",
@@ -44,6 +57,7 @@ constexpr RobotSpec kPanda7 = {
     .reach = 0.855,
     .safe_pose = kSafePose,
     .jerk_max = kJerkMax,
+    .axes = kAxes,
 };
 
 }  // namespace
@@ -51,4 +65,6 @@ constexpr RobotSpec kPanda7 = {
 
 CAMBIUM_PLUGIN("panda7", "1.0.0", cambium::plugin::embodiment<cambium::panda7::kPanda7>(),
                cambium::plugin::stem<cambium::stems::TokenStem>("token"),
-               cambium::plugin::head<cambium::heads::MlpHead>("mlp"))
+               cambium::plugin::stem<cambium::stems::JointsStem>("joints"),
+               cambium::plugin::head<cambium::heads::MlpHead>("mlp"),
+               cambium::plugin::head<cambium::heads::JointHead>("joint"))

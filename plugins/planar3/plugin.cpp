@@ -2,7 +2,9 @@
 // copy.
 #include "abi/plugin.hpp"
 
+#include "heads/joint/joint_head.hpp"
 #include "heads/mlp/mlp_head.hpp"
+#include "stems/joints/joints_stem.hpp"
 #include "stems/token/token_stem.hpp"
 
 namespace cambium::planar3 {
@@ -27,6 +29,13 @@ constexpr SensorSpec kSensors[] = {
 // Folded beside the base.
 constexpr double kSafePose[] = {-1.4, 2.2, 1.0};
 
+// Where the joints of examples/reach/arms/planar3.xml lie at home: point [m], direction.
+constexpr JointAxis kAxes[] = {
+    {{0, 0, 0.1}, {0, 0, 1}},
+    {{0.1360788, -0.2673622, 0.1}, {0, 0, 1}},
+    {{0.3663441, -0.1700076, 0.1}, {0, 0, 1}},
+};
+
 constexpr RobotSpec kPlanar3 = {
     .name = "planar3",
     .summary = "planar arm, 3 joints, 0.70 m",
@@ -37,6 +46,7 @@ constexpr RobotSpec kPlanar3 = {
     .home_tool = {0.43438, -0.03633, 0.1},
     .reach = 0.70,
     .safe_pose = kSafePose,
+    .axes = kAxes,
 };
 
 }  // namespace
@@ -44,4 +54,6 @@ constexpr RobotSpec kPlanar3 = {
 
 CAMBIUM_PLUGIN("planar3", "1.0.0", cambium::plugin::embodiment<cambium::planar3::kPlanar3>(),
                cambium::plugin::stem<cambium::stems::TokenStem>("token"),
-               cambium::plugin::head<cambium::heads::MlpHead>("mlp"))
+               cambium::plugin::stem<cambium::stems::JointsStem>("joints"),
+               cambium::plugin::head<cambium::heads::MlpHead>("mlp"),
+               cambium::plugin::head<cambium::heads::JointHead>("joint"))

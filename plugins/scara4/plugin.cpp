@@ -3,7 +3,9 @@
 
 #include <numbers>
 
+#include "heads/joint/joint_head.hpp"
 #include "heads/mlp/mlp_head.hpp"
+#include "stems/joints/joints_stem.hpp"
 #include "stems/token/token_stem.hpp"
 
 namespace cambium::scara4 {
@@ -34,6 +36,14 @@ constexpr SensorSpec kSensors[] = {
 // As home, the quill drawn up.
 constexpr double kSafePose[] = {-0.8, 1.8, 0.0, 0.0};
 
+// Where the joints of examples/reach/arms/scara4.xml lie at home: point [m], direction.
+constexpr JointAxis kAxes[] = {
+    {{0, 0, 0.39}, {0, 0, 1}},
+    {{0.2264297, -0.2331407, 0.39}, {0, 0, 1}},
+    {{0.3750128, -0.0017362, 0.34}, {0, 0, -1}},
+    {{0.3750128, -0.0017362, 0.235}, {0, 0, -1}},
+};
+
 constexpr RobotSpec kScara4 = {
     .name = "scara4",
     .summary = "SCARA, 3 revolute and 1 prismatic joint, 0.60 m",
@@ -44,6 +54,7 @@ constexpr RobotSpec kScara4 = {
     .home_tool = {0.37501, -0.00174, 0.205},
     .reach = 0.60,
     .safe_pose = kSafePose,
+    .axes = kAxes,
 };
 
 }  // namespace
@@ -51,4 +62,6 @@ constexpr RobotSpec kScara4 = {
 
 CAMBIUM_PLUGIN("scara4", "1.0.0", cambium::plugin::embodiment<cambium::scara4::kScara4>(),
                cambium::plugin::stem<cambium::stems::TokenStem>("token"),
-               cambium::plugin::head<cambium::heads::MlpHead>("mlp"))
+               cambium::plugin::stem<cambium::stems::JointsStem>("joints"),
+               cambium::plugin::head<cambium::heads::MlpHead>("mlp"),
+               cambium::plugin::head<cambium::heads::JointHead>("joint"))

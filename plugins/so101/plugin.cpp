@@ -1,7 +1,9 @@
 // plugins/so101/plugin.cpp: a desktop arm of five joints, like the SO-ARM101.
 #include "abi/plugin.hpp"
 
+#include "heads/joint/joint_head.hpp"
 #include "heads/mlp/mlp_head.hpp"
+#include "stems/joints/joints_stem.hpp"
 #include "stems/token/token_stem.hpp"
 
 namespace cambium::so101 {
@@ -31,6 +33,15 @@ constexpr SensorSpec kSensors[] = {
 // Folded back over the base.
 constexpr double kSafePose[] = {0.0, -1.6, 1.5, 0.8, 0.0};
 
+// Where the joints of examples/reach/arms/so101.xml lie at home: point [m], direction.
+constexpr JointAxis kAxes[] = {
+    {{0, 0, 0.095}, {0, 0, 1}},
+    {{0.03, 0, 0.149}, {0, 1, 0}},
+    {{-0.0256134, 0, 0.2507996}, {0, 1, 0}},
+    {{0.1087122, 0, 0.2642771}, {0, 1, 0}},
+    {{0.1622447, 0, 0.2350321}, {0.877582561890, 0, -0.479425538604}},
+};
+
 constexpr RobotSpec kSo101 = {
     .name = "so101",
     .summary = "desktop arm like the SO-ARM101, 5 joints, 0.44 m",
@@ -41,6 +52,7 @@ constexpr RobotSpec kSo101 = {
     .home_tool = {0.25208, 0, 0.19507},
     .reach = 0.44,
     .safe_pose = kSafePose,
+    .axes = kAxes,
 };
 
 }  // namespace
@@ -48,4 +60,6 @@ constexpr RobotSpec kSo101 = {
 
 CAMBIUM_PLUGIN("so101", "1.0.0", cambium::plugin::embodiment<cambium::so101::kSo101>(),
                cambium::plugin::stem<cambium::stems::TokenStem>("token"),
-               cambium::plugin::head<cambium::heads::MlpHead>("mlp"))
+               cambium::plugin::stem<cambium::stems::JointsStem>("joints"),
+               cambium::plugin::head<cambium::heads::MlpHead>("mlp"),
+               cambium::plugin::head<cambium::heads::JointHead>("joint"))

@@ -3,7 +3,9 @@
 
 #include <numbers>
 
+#include "heads/joint/joint_head.hpp"
 #include "heads/mlp/mlp_head.hpp"
+#include "stems/joints/joints_stem.hpp"
 #include "stems/token/token_stem.hpp"
 
 namespace cambium::ur5e {
@@ -36,6 +38,16 @@ constexpr SensorSpec kSensors[] = {
 // Drawn back over the base.
 constexpr double kSafePose[] = {0.0, -2.2, 2.2, -1.57, -1.57, 0.0};
 
+// Where the joints of examples/reach/arms/ur5e.xml lie at home: point [m], direction.
+constexpr JointAxis kAxes[] = {
+    {{0, 0, 0}, {0, 0, 1}},
+    {{0, 0, 0.1625}, {0, 1, 0}},
+    {{0, 0, 0.5875}, {0, 1, 0}},
+    {{0.3922, 0, 0.5875}, {0, 1, 0}},
+    {{0.3922, 0.1333, 0.5875}, {1, 0, 0}},
+    {{0.4919, 0.1333, 0.5875}, {0, 0, -1}},
+};
+
 constexpr RobotSpec kUr5e = {
     .name = "ur5e",
     .summary = "6-joint arm like the UR5e, 0.85 m",
@@ -46,6 +58,7 @@ constexpr RobotSpec kUr5e = {
     .home_tool = {0.4919, 0.1333, 0.4879},
     .reach = 0.85,
     .safe_pose = kSafePose,
+    .axes = kAxes,
 };
 
 }  // namespace
@@ -53,4 +66,6 @@ constexpr RobotSpec kUr5e = {
 
 CAMBIUM_PLUGIN("ur5e", "1.0.0", cambium::plugin::embodiment<cambium::ur5e::kUr5e>(),
                cambium::plugin::stem<cambium::stems::TokenStem>("token"),
-               cambium::plugin::head<cambium::heads::MlpHead>("mlp"))
+               cambium::plugin::stem<cambium::stems::JointsStem>("joints"),
+               cambium::plugin::head<cambium::heads::MlpHead>("mlp"),
+               cambium::plugin::head<cambium::heads::JointHead>("joint"))

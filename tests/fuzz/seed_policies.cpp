@@ -73,6 +73,7 @@ void reports(const Keep& keep, const fs::path& work) {
   report.state = {{.owner = "head:counting", .bytes = std::vector<std::byte>(kMaxStateBytes)}};
   report.body.safe_pose = {0.5, -0.5};
   report.body.jerk_max = {100, 100};
+  report.body.axes = {{{0, 0, 0.1}, {0, 0, 1}}, {{0.3, 0, 0.1}, {0, 1, 0}}};
   keep_line("policy", to_line(report));
   keep_line("refused", runtime::to_line(Error{Code::not_found, "no such head"}));
 }

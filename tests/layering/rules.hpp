@@ -87,7 +87,7 @@ inline const std::vector<Door> kDoors = {
     {"grpc", {"core/adapters/lerobot"}},
     {"google/protobuf", {"core/adapters/lerobot"}},
     {"sodium", {"core/base"}},
-    {"mujoco/", {"examples/reach"}},
+    {"mujoco/", {"examples/reach", "examples/tasks"}},
     {"urdf", {"core/app"}},
     {"console_bridge/", {"core/app"}},
     {"CLI/", {"core/app", "examples"}},

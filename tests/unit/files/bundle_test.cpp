@@ -229,5 +229,41 @@ TEST(Bundle, FitsOnlyTheStockItWasMadeFor) {
   EXPECT_THAT(check_fits(*open_with(meta), *other).error().message, HasSubstr("'tool'"));
 }
 
+TEST(Bundle, FitsAStemForBodiesOfAnySizeIfItSaysWhichOneItIs) {
+  const TemporaryFolder folder;
+  const std::vector<TensorToWrite> weights = {
+      to_write("trunk.w", {4}, kOnes), to_write("stems.shared_joint_position.w", {1}, kOnes)};
+  const SharedStem joints = {"joint_position", "joints", {}, 1, 0, {{"widths", "[8]"}}};
+  const auto stock = write_stock(folder / "s", {"hpt", 4, 1, 1}, std::vector{joints}, weights, "");
+  ASSERT_TRUE(stock) << stock.error().message;
+  const std::string begin = R"([{"sensor":"joint_position","stem":"joints",)";
+  const auto said = [&](const std::string& rest) {
+    auto meta = metadata();
+    meta["trunk_id"] = stock->trunk_id();
+    meta["layout"] = begin + rest + "}]";
+    const auto all = {to_write("heads.arm.net.0.weight", {1}, kOnes),
+                      to_write("normalizer.arm.params_dict.joint_position.scale", {1}, kOnes),
+                      to_write("normalizer.arm.params_dict.joint_position.offset", {1}, kOnes),
+                      to_write("normalizer.arm.params_dict.action.scale", {1}, kOnes),
+                      to_write("normalizer.arm.params_dict.action.offset", {1}, kOnes)};
+    const auto bundle = open_with(meta, all);
+    if (!bundle) return bundle.error().message;
+    const auto fits = check_fits(*bundle, *stock);
+    return fits ? std::string("fits") : fits.error().message;
+  };
+  EXPECT_EQ(
+      said(R"("shape":[2],"tokens":2,"shared":true,"parameters":{"widths":"[8]","chain":"[]"})"),
+      "fits");
+  EXPECT_THAT(
+      said(R"("shape":[2],"tokens":1,"shared":true,"parameters":{"widths":"[8]"})"),
+      HasSubstr("[2] -> 1 tokens in the bundle, the stock's stem makes one token for each"));
+  EXPECT_THAT(said(R"("shape":[1,2],"tokens":2,"shared":true,"parameters":{"widths":"[8]"})"),
+              HasSubstr("[1, 2] -> 2 tokens"));
+  EXPECT_THAT(said(R"("shape":[2],"tokens":2,"shared":true,"parameters":{"widths":"[9]"})"),
+              HasSubstr("their parameters differ"));
+  EXPECT_THAT(said(R"("shape":[2],"tokens":2,"shared":true,"parameters":{"chain":"[]"})"),
+              HasSubstr("their parameters differ"));
+}
+
 }  // namespace
 }  // namespace cambium::nn

@@ -146,6 +146,96 @@ TEST(Stock, WritesWhatItReads) {
   EXPECT_EQ(again->trained(), "x");
 }
 
+constexpr const char kJointsStem[] =
+    R"({"sensor":"joint_position","stem":"joints","shape":[],"horizon":1,"tokens":0,"parameters":{"widths":"[8]"}})";
+
+TEST(Stock, MayHaveAStemForBodiesOfAnySize) {
+  auto meta = metadata();
+  meta["shared_stems"] = std::string("[") + kJointsStem + "]";
+  const std::vector<TensorToWrite> all = {
+      tensors()[0], to_write("stems.shared_joint_position.net.0.weight", {2, 2}, kValues)};
+  const auto stock = open_with(meta, all);
+  ASSERT_TRUE(stock) << stock.error().message;
+  const SharedStem& stem = *stock->find_stem("joint_position");
+  EXPECT_TRUE(stem.each_number());
+  EXPECT_TRUE(stem.shape.empty());
+  const TemporaryFolder folder;
+  const auto again = write_stock(folder / "s", stock->shape(), stock->shared_stems(), all, "");
+  ASSERT_TRUE(again) << again.error().message;
+  EXPECT_TRUE(again->find_stem("joint_position")->each_number());
+}
+
+TEST(Stock, TakesOneTokenForEachNumberOnlyWithoutAShape) {
+  const auto said = [](const char* from, const char* to) {
+    auto meta = metadata();
+    std::string stem = kJointsStem;
+    stem.replace(stem.find(from), std::string(from).size(), to);
+    meta["shared_stems"] = "[" + stem + "]";
+    const auto stock = open_with(meta);
+    return stock ? std::string("was read") : stock.error().message;
+  };
+  EXPECT_THAT(said(R"("tokens":0)", R"("tokens":2)"),
+              AllOf(HasSubstr("'shared_stems[0]'"), HasSubstr("'tokens' is 2 and shape []")));
+  EXPECT_THAT(said(R"("shape":[])", R"("shape":[3])"), HasSubstr("'tokens' is 0 and shape [3]"));
+}
+
+class StockWithHead : public testing::Test {
+ protected:
+  StockWithHead() {
+    all_.push_back(to_write("heads.shared.net.0.weight", {2, 2}, kValues));
+    meta_["shared_head"] = R"({"name":"joint","parameters":{"widths":"[8]"},"horizon":8})";
+  }
+
+  Metadata meta_ = metadata();
+  std::vector<TensorToWrite> all_ = tensors();
+};
+
+TEST_F(StockWithHead, HandsItToWhoeverGrafts) {
+  const auto stock = open_with(meta_, all_);
+  ASSERT_TRUE(stock) << stock.error().message;
+  EXPECT_EQ(stock->shared_head(), (SharedHead{"joint", {{"widths", "[8]"}}, 8}));
+  ASSERT_EQ(stock->shared_head_weights().size(), 1U);
+  EXPECT_STREQ(stock->shared_head_weights()[0].name, "net.0.weight");
+  EXPECT_FALSE(open_with(metadata())->shared_head());
+  const TemporaryFolder folder;
+  const auto again = write_stock(folder / "s", stock->shape(), stock->shared_stems(), all_, "",
+                                 stock->shared_head());
+  ASSERT_TRUE(again) << again.error().message;
+  EXPECT_EQ(again->shared_head(), stock->shared_head());
+}
+
+TEST_F(StockWithHead, IsTheTrunkThatItIsWithout) {
+  EXPECT_EQ(open_with(meta_, all_)->trunk_id(), open_with(metadata())->trunk_id());
+}
+
+TEST_F(StockWithHead, IsOpenedForItsStemsAlone) {
+  const TemporaryFolder folder;
+  ASSERT_TRUE(write_safetensors(folder / "s", all_, meta_));
+  const auto whole = Stock::open(folder / "s");
+  ASSERT_TRUE(whole) << whole.error().message;
+  const auto stems = Stock::open_stems(folder / "s", whole->identity());
+  ASSERT_TRUE(stems) << stems.error().message;
+  EXPECT_TRUE(stems->shared_head_weights().empty());
+}
+
+TEST_F(StockWithHead, IsRefusedUnlessTensorsAndMetadataAgree) {
+  auto meta = meta_;
+  meta.erase("shared_head");
+  EXPECT_THAT(open_with(meta, all_).error().message,
+              AllOf(HasSubstr("'heads.shared.net.0.weight'"), HasSubstr("names")));
+  EXPECT_THAT(open_with(meta_).error().message, HasSubstr("no tensor begins with 'heads.shared.'"));
+  meta = meta_;
+  meta["shared_head"] = R"({"name":"joint","parameters":{},"horizon":0})";
+  EXPECT_THAT(open_with(meta, all_).error().message,
+              AllOf(HasSubstr("'shared_head'"), HasSubstr("'horizon'")));
+  meta["shared_head"] = R"({"name":"joint","parameters":{},"horizon":8,"dof":3})";
+  EXPECT_THAT(open_with(meta, all_).error().message, HasSubstr("'dof'"));
+  meta["shared_head"] = "joint";
+  EXPECT_THAT(open_with(meta, all_).error().message, HasSubstr("'shared_head'"));
+  all_.back().dtype = DType::i32;
+  EXPECT_THAT(open_with(meta_, all_).error().message, HasSubstr("is I32, shared stems and heads"));
+}
+
 TEST(Stock, SaysInWhatPrecisionItsTrunkIsToRun) {
   EXPECT_EQ(open_with(metadata())->precision(), Precision::f32);
   auto meta = metadata();

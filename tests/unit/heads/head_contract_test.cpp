@@ -14,6 +14,7 @@
 #include "heads/diffusion/diffusion_head.hpp"
 #include "heads/gmm/gmm_head.hpp"
 #include "heads/gr1_action/gr1_action_head.hpp"
+#include "heads/joint/joint_head.hpp"
 #include "heads/mlp/mlp_head.hpp"
 #include "heads/transformer_decoder/transformer_decoder_head.hpp"
 #include "tests/support/malloc_guard.hpp"
@@ -109,6 +110,16 @@ const Kind kKinds[] = {
        w.linear("net.0", kWidth, 16);
        w.linear("net.2", 16, 9);
        w.linear("net.4", 9, 2 * 3);
+     }},
+    {"joint",
+     make<JointHead>,
+     5,
+     3,
+     {{"widths", "[16, 9]"}, {"first", "2"}},
+     [](WeightSet& w) {
+       w.linear("net.0", 2 * kWidth, 16);
+       w.linear("net.2", 16, 9);
+       w.linear("net.4", 9, kHorizon);
      }},
     {"conv1d",
      make<Conv1dHead>,
@@ -336,6 +347,43 @@ HeadSpec sized(std::uint32_t features, std::uint32_t horizon, std::uint32_t dof)
 
 TEST(MlpHead, RefusesActionsThatFeaturesCannotShare) {
   EXPECT_THAT(refusal<MlpHead>(sized(3, 8, 2)), HasSubstr("8 actions"));
+}
+
+TEST(JointHead, RefusesFewerRowsThanJoints) {
+  EXPECT_THAT(refusal<JointHead>(sized(1, 8, 2)), HasSubstr("there are 1 rows"));
+  EXPECT_THAT(refusal<JointHead>(sized(4, 8, 2), {{"first", "3"}}), HasSubstr("from row 3 on"));
+  EXPECT_THAT(refusal<JointHead>(sized(4, 8, 2), {{"first", "5"}}), HasSubstr("from row 5 on"));
+}
+
+TEST(JointHead, GivesEachJointTheActionsOfItsOwnRowAndOfTheMean) {
+  constexpr std::uint32_t kRows = 5, kFirst = 2, kDof = 3;
+  WeightSet set;
+  set.linear("net.0", 2 * kWidth, kHorizon);
+  const auto weights = set.views();
+  const Parameter parameters[] = {{"widths", "[]"}, {"first", "2"}};
+  HeadSpec spec = sized(kRows, kHorizon, kDof);
+  spec.parameters = parameters;
+  spec.weights = weights;
+  JointHead head;
+  Message why;
+  ASSERT_TRUE(head.activate(spec, why).ok()) << why.text;
+  std::vector<float> features(kRows * kWidth), chunk(kHorizon * kDof);
+  for (std::size_t i = 0; i < features.size(); ++i)
+    features[i] = std::cos(static_cast<float>(3 * i));
+  ASSERT_TRUE(head.decode({features.data(), kRows, kWidth}, {chunk.data(), kHorizon, kDof}).ok());
+  const auto* weight = static_cast<const float*>(weights[0].data);
+  const auto* bias = static_cast<const float*>(weights[1].data);
+  for (std::size_t j = 0; j < kDof; ++j)
+    for (std::size_t t = 0; t < kHorizon; ++t) {
+      double expected = bias[t];
+      for (std::size_t k = 0; k < kWidth; ++k) {
+        double mean = 0;
+        for (std::size_t row = 0; row < kRows; ++row) mean += features[row * kWidth + k] / kRows;
+        expected += weight[t * 2 * kWidth + k] * features[(kFirst + j) * kWidth + k] +
+                    weight[t * 2 * kWidth + kWidth + k] * mean;
+      }
+      EXPECT_NEAR(chunk[t * kDof + j], expected, 1e-5) << "joint " << j << ", step " << t;
+    }
 }
 
 TEST(Conv1dHead, RefusesAnotherNumberOfFeaturesThanActions) {

@@ -52,6 +52,67 @@ TEST(Demonstrations, KeepTheLimitsOfASensorForItsNormaliser) {
   EXPECT_THAT(make_dataset(*again, {"tool"}, {}, {}).error().message, HasSubstr("sensor_limits"));
 }
 
+nn::ChainSpec chain_of(const EmbodimentScale& scale) {
+  nn::ChainSpec chain{.joints = {}, .home_tool = scale.home_tool, .reach = scale.reach};
+  for (std::size_t j = 0; j < scale.joint_names.size(); ++j)
+    chain.joints.push_back({.point = {0.1 * static_cast<double>(j), 0, 0},
+                            .direction = {0, 0, 1},
+                            .home = scale.position_min[j],
+                            .position_min = scale.position_min[j],
+                            .position_max = scale.position_max[j],
+                            .velocity_max = scale.velocity_max[j]});
+  return chain;
+}
+
+TEST(Demonstrations, KeepWhereTheJointsLie) {
+  const TemporaryFolder folder;
+  Demonstrations d = planar_reach("arm", 2, 3);
+  d.scale.chain = chain_of(d.scale);
+  ASSERT_TRUE(write_demonstrations(folder / "d", d));
+  const auto again = read_demonstrations(folder / "d");
+  ASSERT_TRUE(again) << again.error().message;
+  EXPECT_EQ(again->scale.chain, d.scale.chain);
+  d.scale.chain.reset();
+  ASSERT_TRUE(write_demonstrations(folder / "d", d));
+  EXPECT_FALSE(read_demonstrations(folder / "d")->scale.chain);
+}
+
+TEST(Demonstrations, RefuseAChainThatIsNotTheirBodys) {
+  const TemporaryFolder folder;
+  const auto said = [&](auto spoil) {
+    Demonstrations d = planar_reach("arm", 2, 2);
+    d.scale.chain = chain_of(d.scale);
+    spoil(*d.scale.chain);
+    const auto written = write_demonstrations(folder / "d", d);
+    return written ? std::string("was written") : written.error().message;
+  };
+  EXPECT_THAT(said([](auto& c) { c.joints.pop_back(); }), HasSubstr("has 1 joints, dof is 2"));
+  EXPECT_THAT(said([](auto& c) { c.joints[1].velocity_max *= 2; }),
+              HasSubstr("other limits for joint 'j1'"));
+  EXPECT_THAT(said([](auto& c) { c.home_tool[0] += 1; }), HasSubstr("another home_tool"));
+  EXPECT_THAT(said([](auto& c) { c.joints[0].direction[0] = 1; }),
+              HasSubstr("joint_chain: joint 0: direction has length"));
+}
+
+TEST(EmbodimentScale, OfARobotHasAChainIfItsAxesAreDescribed) {
+  static constexpr JointSpec kJoints[] = {
+      {"lift", JointKind::prismatic, 0, 0.5, 0.2, 1, 0.1},
+      {"elbow", JointKind::revolute, -1, 2, 3, 9, 0.5},
+  };
+  static constexpr JointAxis kAxes[] = {{{0, 0, 0}, {0, 0, 1}}, {{0.3, 0, 0.1}, {0, 1, 0}}};
+  RobotSpec robot = {.name = "arm", .joints = kJoints, .home_tool = {0.6, 0, 0.1}, .reach = 0.7};
+  EXPECT_FALSE(scale_of(robot).chain);
+  robot.axes = kAxes;
+  const auto chain = scale_of(robot).chain;
+  ASSERT_TRUE(chain);
+  EXPECT_TRUE(chain->check());
+  EXPECT_TRUE(chain->joints[0].slides);
+  EXPECT_FALSE(chain->joints[1].slides);
+  EXPECT_EQ(chain->joints[1].point[0], 0.3);
+  EXPECT_EQ(chain->joints[1].home, 0.5);
+  EXPECT_EQ(chain->home_tool[0], 0.6);
+}
+
 TEST(Demonstrations, AreNotWrittenWhenTheyMakeNoSense) {
   const TemporaryFolder folder;
   const auto said = [&](auto spoil) {
@@ -97,6 +158,8 @@ TEST(Demonstrations, FromElsewhereAreRefusedWithTheReason) {
     return read ? std::string("was read") : read.error().message;
   };
   EXPECT_THAT(said([](auto& m, auto&) { m["home_tool"] = "[1,2]"; }), HasSubstr("'home_tool'"));
+  EXPECT_THAT(said([](auto& m, auto&) { m["joint_chain"] = "[1,2,oops]"; }),
+              AllOf(HasSubstr("'joint_chain'"), HasSubstr("number 2 of the list")));
   EXPECT_THAT(said([](auto& m, auto&) { m["reech"] = "1"; }), HasSubstr("'reech'"));
   EXPECT_THAT(said([](auto& m, auto&) { m.erase("reach"); }), HasSubstr("'reach' is missing"));
   EXPECT_THAT(said([](auto& m, auto&) { m["dof"] = "3"; }), HasSubstr("[40, 4, 2]"));

@@ -17,6 +17,7 @@ Embodiment sound() {
                        {"elbow", JointKind::revolute, 0, 2, 2, 8, 0.5}};
   embodiment.sensors = {{"joint_position", "rad", "joint", {2}}, {"tool", "m", "base", {3}}};
   embodiment.safe_pose = {0, 0.5};
+  embodiment.axes = {{{0, 0, 0}, {0, 0, 1}}, {{0.3, 0, 0}, {0, 0.6, 0.8}}};
   return embodiment;
 }
 
@@ -37,6 +38,9 @@ TEST(Embodiment, IsAnotherBodyIfAnythingButTheSummaryDiffers) {
   EXPECT_FALSE(same_body(sound(), other));
   other = sound();
   other.jerk_max = {100, 100};
+  EXPECT_FALSE(same_body(sound(), other));
+  other = sound();
+  other.axes[0].point[2] += 0.001;
   EXPECT_FALSE(same_body(sound(), other));
   other = sound();
   std::swap(other.joints[0], other.joints[1]);
@@ -96,6 +100,14 @@ const Flaw kFlaws[] = {
        e.jerk_max = {NAN, 100};
      },
      "jerk_max of joint 'shoulder' is nan, expected a finite number above 0"},
+    {"AxisOfOneJointOnly", [](auto& e) { e.axes.pop_back(); },
+     "axes has 1 entries, expected 2 (one a joint) or none"},
+    {"AxisNowhere", [](auto& e) { e.axes[1].point[0] = INFINITY; },
+     "axis of joint 'elbow': point has inf, expected finite metres"},
+    {"AxisNotUnit", [](auto& e) { e.axes[1].direction[2] = 0.9; },
+     "axis of joint 'elbow': direction (0, 0.6, 0.9) has length 1.08"},
+    {"AxisNan", [](auto& e) { e.axes[0].direction[0] = NAN; },
+     "axis of joint 'shoulder': direction (nan, 0, 1) has length nan, expected 1"},
     {"HomeOutside", [](auto& e) { e.joints[1].home = 2.5; },
      "joint 'elbow': home 2.5 lies outside 0 to 2"},
     {"UnknownJointKind", [](auto& e) { e.joints[0].kind = static_cast<JointKind>(9); },

@@ -266,6 +266,48 @@ TEST(LinkedLibrary, OfAnOlderMinorIsNotAskedForFieldsThatItDoesNotHave) {
   EXPECT_TRUE(body->jerk_max.empty());
 }
 
+// As above, of minor 1: what follows jerk_max is somebody else's.
+struct Minor1Memory {
+  std::array<std::byte, offsetof(RobotSpec, axes)> spec{};
+  std::array<std::uint64_t, 2> others = {0x10, 99};
+};
+static_assert(offsetof(Minor1Memory, others) == offsetof(RobotSpec, axes));
+alignas(RobotSpec) Minor1Memory minor1_memory;
+
+TEST(LinkedLibrary, OfMinor1IsNotAskedForAxes) {
+  std::memcpy(minor1_memory.spec.data(), &kLinkedRobot, sizeof minor1_memory.spec);
+  const cambium_export exports[] = {{kEmbodimentInterface, "linked",
+                                     [](const cambium_host*, void** out) noexcept -> std::uint32_t {
+                                       *out = &minor1_memory;
+                                       return 0;
+                                     },
+                                     [](void*) noexcept {}}};
+  cambium_plugin_entry entry = kLinkedEntry;
+  entry.exports = exports;
+  entry.abi_minor = 1;
+  const auto library = linked_library(entry);
+  ASSERT_TRUE(library) << library.error().message;
+  const auto body = (*library)->embodiment();
+  ASSERT_TRUE(body) << body.error().message;
+  EXPECT_TRUE(body->axes.empty());
+}
+
+TEST(LinkedLibrary, OfThisMinorMaySayWhereItsJointsLie) {
+  static constexpr cambium::JointAxis kAxes[] = {{{0, 0.5, 0.25}, {0, 0, -1}}};
+  static constexpr RobotSpec kRobot = {
+      .name = "linked", .joints = kLinkedJoints, .sensors = kLinkedSensors, .axes = kAxes};
+  static constexpr cambium_export kExports[] = {embodiment<kRobot>()};
+  cambium_plugin_entry entry = kLinkedEntry;
+  entry.exports = kExports;
+  const auto library = linked_library(entry);
+  ASSERT_TRUE(library) << library.error().message;
+  const auto body = (*library)->embodiment();
+  ASSERT_TRUE(body) << body.error().message;
+  ASSERT_EQ(body->axes.size(), 1U);
+  EXPECT_THAT(body->axes[0].point, ElementsAre(0, 0.5, 0.25));
+  EXPECT_THAT(body->axes[0].direction, ElementsAre(0, 0, -1));
+}
+
 TEST(LinkedLibrary, OfThisMinorMayLimitJerk) {
   static constexpr double kJerk[] = {250};
   static constexpr RobotSpec kRobot = {

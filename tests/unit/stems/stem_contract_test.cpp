@@ -10,11 +10,13 @@
 #include <utility>
 #include <vector>
 
+#include "core/nn/joint_chain.hpp"
 #include "stems/gr1/gr1_image_stem.hpp"
 #include "stems/gr1/gr1_language_stem.hpp"
 #include "stems/gr1/gr1_patch_stem.hpp"
 #include "stems/gr1/gr1_state_stem.hpp"
 #include "stems/image/image_stem.hpp"
+#include "stems/joints/joints_stem.hpp"
 #include "stems/proprio/proprio_stem.hpp"
 #include "stems/token/token_stem.hpp"
 #include "tests/support/malloc_guard.hpp"
@@ -86,6 +88,32 @@ std::vector<Parameter> resampler(const char* camera) {
           {"camera", camera}};
 }
 
+// A lift, and an elbow that turns on an arm that swings.
+nn::ChainSpec lift_and_arm() {
+  return {.joints = {{.slides = true,
+                      .point = {0, 0, 0},
+                      .direction = {0, 0, 1},
+                      .home = 0.1,
+                      .position_min = 0,
+                      .position_max = 0.4,
+                      .velocity_max = 0.5},
+                     {.point = {0, 0, 0.3},
+                      .direction = {0, 0, 1},
+                      .home = 0.5,
+                      .position_min = -2,
+                      .position_max = 2,
+                      .velocity_max = 3},
+                     {.point = {0.5, 0.2, 0.3},
+                      .direction = {0, 0.6, 0.8},
+                      .home = -0.2,
+                      .position_min = -1,
+                      .position_max = 2,
+                      .velocity_max = 4}},
+          .home_tool = {0.8, 0.2, 0.4},
+          .reach = 0.9};
+}
+const std::string kChain = lift_and_arm().to_text();
+
 const Kind kKinds[] = {
     {"token",
      make<TokenStem>,
@@ -97,6 +125,17 @@ const Kind kKinds[] = {
        w.linear("net.0", 15, 16);
        w.linear("net.2", 16, 9);
        w.linear("net.4", 9, 2 * kWidth);
+     }},
+    {"joints",
+     make<JointsStem>,
+     {3},
+     1,
+     3,
+     {{"widths", "[16, 9]"}, {"chain", kChain.c_str()}},
+     [](WeightSet& w) {
+       w.linear("net.0", 10, 16);
+       w.linear("net.2", 16, 9);
+       w.linear("net.4", 9, kWidth);
      }},
     {"proprio",
      make<ProprioStem>,
@@ -367,6 +406,65 @@ TEST(TokenStem, IsAnMlpOverTheFlattenedWindow) {
   ASSERT_TRUE(stem.encode({window, 2, 1}, {out, 1, 2}).ok());
   EXPECT_FLOAT_EQ(out[0], 0.5f);
   EXPECT_FLOAT_EQ(out[1], 0);
+}
+
+/// A stem that reads positions of lift_and_arm() through one matrix; `why` if it refuses.
+Status activate_joints(JointsStem& stem, std::uint32_t numbers, std::uint32_t tokens,
+                       std::uint32_t horizon, Message& why) {
+  WeightSet set;
+  std::vector<float> identity(100);
+  for (std::size_t i = 0; i < 10; ++i) identity[11 * i] = 1;
+  set.add("net.0.weight", {10, 10}, identity);
+  set.add("net.0.bias", {10}, std::vector<float>(10));
+  const auto weights = set.views();
+  const Parameter parameters[] = {{"widths", "[]"}, {"chain", kChain.c_str()}};
+  StemSpec spec;
+  spec.shape[0] = numbers;
+  spec.horizon = horizon;
+  spec.tokens = tokens;
+  spec.width = 10;
+  spec.parameters = parameters;
+  spec.weights = weights;
+  return stem.activate(spec, why);
+}
+
+TEST(JointsStem, GivesEachJointWhatTheChainSaysOfItAtThatPosition) {
+  JointsStem stem;
+  Message why;
+  ASSERT_TRUE(activate_joints(stem, 3, 3, 1, why).ok()) << why.text;
+  const float normalised[] = {0.5F, -0.25F, 1};
+  const float position[] = {0.3F, -0.5F, 2};
+  float tokens[30], features[30];
+  ASSERT_TRUE(stem.encode({normalised, 1, 3}, {tokens, 3, 10}).ok());
+  nn::JointChain(lift_and_arm()).features(position, features);
+  for (std::size_t i = 0; i < 30; ++i) EXPECT_NEAR(tokens[i], features[i], 1e-5) << i;
+}
+
+TEST(JointsStem, RefusesSensorsAndLayoutsThatAreNotOneTokenAJoint) {
+  JointsStem stem;
+  Message why;
+  EXPECT_EQ(activate_joints(stem, 4, 3, 1, why).code(), Code::incompatible);
+  EXPECT_THAT(why.text, HasSubstr("3 joints, the sensor has rank 1 and 4 numbers"));
+  EXPECT_EQ(activate_joints(stem, 3, 4, 1, why).code(), Code::incompatible);
+  EXPECT_THAT(why.text, HasSubstr("4 tokens"));
+  EXPECT_EQ(activate_joints(stem, 3, 3, 2, why).code(), Code::incompatible);
+  EXPECT_THAT(why.text, HasSubstr("the window has 2"));
+}
+
+TEST(JointsStem, NeedsAChainAndSaysWhichOfItsNumbersIsWrong) {
+  const auto refused = [](const char* chain) {
+    const Parameter parameters[] = {{"chain", chain}};
+    StemSpec spec;
+    spec.shape[0] = spec.tokens = 3;
+    spec.width = 4;
+    if (chain != nullptr) spec.parameters = parameters;
+    JointsStem stem;
+    Message why;
+    EXPECT_EQ(stem.activate(spec, why).code(), Code::incompatible);
+    return std::string(why.text);
+  };
+  EXPECT_THAT(refused(nullptr), HasSubstr("'chain' is missing"));
+  EXPECT_THAT(refused("[0,0,0,1,0,0,0,0,0,0,2,0,-1,1,1]"), HasSubstr("joint 0: direction has"));
 }
 
 TEST(ProprioStem, RefusesATableAndNamesTheOtherStem) {
