@@ -49,6 +49,8 @@ void make_absolute(std::string& path) {
 std::string note_of(const nlohmann::json& robot) {
   std::string note;
   const auto add = [&](const std::string& text) { note += (note.empty() ? "" : ", ") + text; };
+  if (robot.value("bundle", "").empty()) add("no policy");
+  if (robot.value("recording", false)) add("recording");
   if (robot.value("isolated", false)) add("isolated");
   if (const auto stage = robot.value("swapping", ""); !stage.empty()) add("swap: " + stage);
   if (const auto memory = robot.value("memory", "none"); memory != "none")

@@ -13,5 +13,6 @@ void add_bench_trunk(CLI::App& bench, int& exit_code);
 void add_bench_forward(CLI::App& bench, int& exit_code);
 void add_bench_mixed(CLI::App& bench, int& exit_code);
 void add_bench_memory(CLI::App& bench, int& exit_code);
+void add_bench_transfer(CLI::App& bench, int& exit_code);
 
 }  // namespace cambium::app

@@ -237,6 +237,7 @@ void add_bench(CLI::App& program, int& exit_code) {
   add_bench_forward(*verb, exit_code);
   add_bench_mixed(*verb, exit_code);
   add_bench_memory(*verb, exit_code);
+  add_bench_transfer(*verb, exit_code);
 }
 
 }  // namespace cambium::app

@@ -13,7 +13,7 @@ int main(int argc, char** argv) {
       cambium::app::add_admin,    cambium::app::add_new,     cambium::app::add_check,
       cambium::app::add_pretrain, cambium::app::add_graft,   cambium::app::add_bench,
       cambium::app::add_policy,   cambium::app::add_convert, cambium::app::add_session,
-      cambium::app::add_keys,     cambium::app::add_sign,
+      cambium::app::add_keys,     cambium::app::add_sign,    cambium::app::add_record,
   };
   for (const auto add : verbs) add(program, exit_code);
   try {

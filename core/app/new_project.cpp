@@ -49,6 +49,29 @@ std::string joint_lines(const UrdfRobot& robot) {
   return lines;
 }
 
+std::string axis_lines(const plugin::Embodiment& embodiment) {
+  std::string lines;
+  for (std::size_t i = 0; i < embodiment.axes.size(); ++i)
+    lines +=
+        fmt::format("    {{{{{}}}, {{{}}}}},  // {}\n", fmt::join(embodiment.axes[i].point, ", "),
+                    fmt::join(embodiment.axes[i].direction, ", "), embodiment.joints[i].name);
+  return lines;
+}
+
+/// The table and the field that names it; without axes, what is missing.
+std::pair<std::string, std::string> axes_of(const plugin::Embodiment& embodiment) {
+  if (embodiment.axes.empty())
+    return {
+        "",
+        "\n    .axes = {},  // where each joint lies at home; a trunk that reads bodies needs it"};
+  return {
+      "\n// Where each joint lies while all are at home, in the base frame: a point of its line "
+      "[m], "
+      "its\n// direction. From the URDF's origins.\nconstexpr cambium::JointAxis kAxes[] = {\n" +
+          axis_lines(embodiment) + "};\n",
+      "\n    .axes = kAxes,"};
+}
+
 Values values_of(const UrdfRobot& robot, const NewProject& project) {
   const bool edited = project.urdf.empty();
   const auto& embodiment = robot.embodiment;
@@ -57,6 +80,8 @@ Values values_of(const UrdfRobot& robot, const NewProject& project) {
       "assumed";
   for (const auto& note : robot.notes) todo += "\n- " + note;
   if (edited) todo = "\n- replace the two joints in `plugin.cpp` by the robot's own";
+  if (embodiment.axes.empty())
+    todo += "\n- give `axes`, a line a joint, if a trunk with a `joints` stem is to drive it";
   todo += "\n- declare a safe pose, if the robot has one";
   return {
       {"name", embodiment.name},
@@ -76,6 +101,8 @@ Values values_of(const UrdfRobot& robot, const NewProject& project) {
       {"reach", fmt::format("{}", embodiment.reach)},
       {"reach_comment", edited ? "length that makes bodies comparable; edit"
                                : "lengths from the first joint outwards, summed"},
+      {"axes_table", axes_of(embodiment).first},
+      {"axes_field", axes_of(embodiment).second},
       {"todo", todo},
   };
 }
@@ -146,8 +173,9 @@ Result<fs::path> write_project(const NewProject& project) {
   if (auto ok = robot.embodiment.validate(); !ok)
     return Error{Code::bad_data, fmt::format("{}: {}", project.urdf.string(), ok.error().message)};
 
-  const std::string expected = fmt::format("plugin {} 0.1.0\n{}stem token\nhead mlp\n",
-                                           project.name, describe(robot.embodiment));
+  const std::string expected =
+      fmt::format("plugin {} 0.1.0\n{}stem token\nstem joints\nhead mlp\nhead joint\n",
+                  project.name, describe(robot.embodiment));
   const fs::path partial = project.where / fmt::format(".{}.{}", project.name, ::getpid());
   auto written = write_all(partial, values_of(robot, project), expected);
   if (written) {

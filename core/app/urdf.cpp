@@ -5,6 +5,7 @@
 #include <urdf_parser/urdf_parser.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <fstream>
 #include <numbers>
@@ -40,8 +41,14 @@ std::string printable(std::string text) {
 }
 
 /// Sums carry rounding errors that nobody wants to read in a source file.
+double rounded(double number, double parts) {
+  return std::round(number * parts) / parts + 0.0;  // + 0.0: no minus zero
+}
 double to_micrometres(double metres) {
-  return std::round(metres * 1e6) / 1e6 + 0.0;  // + 0.0: no minus zero
+  return rounded(metres, 1e6);
+}
+std::array<double, 3> numbers(const urdf::Vector3& v) {
+  return {v.x, v.y, v.z};
 }
 
 std::string snake_case(std::string_view name) {
@@ -128,10 +135,11 @@ class Walk {
   Walk(std::string file, UrdfRobot& robot) : file_(std::move(file)), robot_(robot) {}
 
   Result<void> from(const urdf::Link& root) {
-    if (auto ok = visit(root, {}, 0, 0, 1); !ok) return ok;
+    if (auto ok = visit(root, {}, 0, 0, 1, false); !ok) return ok;
     if (robot_.embodiment.joints.empty())
       return Error{Code::bad_data,
                    fmt::format("{}: no revolute, continuous or prismatic joint", file_)};
+    describe_axes();
     return {};
   }
 
@@ -141,8 +149,9 @@ class Walk {
     urdf::Rotation rotation;
   };
 
+  /// follows: a joint before this link mimics another.
   Result<void> visit(const urdf::Link& link, Frame frame, std::size_t moving, double length,
-                     std::size_t links) {
+                     std::size_t links, bool follows) {
     if (links > kMaxLinks)
       return Error{Code::bad_data,
                    fmt::format("{}: more than {} links one after the other", file_, kMaxLinks)};
@@ -151,10 +160,12 @@ class Walk {
                                                file_, printable(link.name))};
     if (moving > most_moving_) {
       most_moving_ = moving;
+      tool_follows_ = follows;
       robot_.tool_link = printable(link.name);
       robot_.embodiment.home_tool = {frame.position.x, frame.position.y, frame.position.z};
       robot_.embodiment.reach = length > 0 ? length : 1;
     } else if (moving == most_moving_ && length > robot_.embodiment.reach && moving > 0) {
+      tool_follows_ = follows;
       robot_.tool_link = printable(link.name);  // a fixed flange or fingertip beyond the last joint
       robot_.embodiment.home_tool = {frame.position.x, frame.position.y, frame.position.z};
       robot_.embodiment.reach = length;
@@ -176,11 +187,13 @@ class Walk {
       if (moves(*joint)) {
         auto added = add(*joint);
         if (!added) return added.error();
+        add_axis(*joint, next.position, next.rotation);
         move(next, *joint, robot_.embodiment.joints.back().home);
         if (joint->type == urdf::Joint::PRISMATIC)
           longer += robot_.embodiment.joints.back().position_max;
       }
-      if (auto ok = visit(*link.child_links[i], next, moving + moves(*joint), longer, links + 1);
+      if (auto ok = visit(*link.child_links[i], next, moving + moves(*joint), longer, links + 1,
+                          follows || joint->mimic);
           !ok)
         return ok;
     }
@@ -219,6 +232,25 @@ class Walk {
     return {};
   }
 
+  /// Before the joint has moved: turning about its line does not move the line.
+  void add_axis(const urdf::Joint& joint, const urdf::Vector3& position,
+                const urdf::Rotation& rotation) {
+    const double length = norm(joint.axis);
+    plugin::JointAxis axis{numbers(position), numbers(rotation * joint.axis)};
+    for (double& coordinate : axis.point) coordinate = to_micrometres(coordinate);
+    for (double& part : axis.direction) part = length > 0 ? rounded(part / length, 1e9) : 0;
+    robot_.embodiment.axes.push_back(axis);
+  }
+
+  /// Axes describe one chain, in which each joint carries all that follow.
+  void describe_axes() {
+    const bool branches = robot_.embodiment.joints.size() != most_moving_;
+    if (!branches && !tool_follows_) return;
+    robot_.embodiment.axes.clear();
+    robot_.notes.push_back(branches ? "axes are left out: not every joint moves the tool"
+                                    : "axes are left out: a joint before the tool follows another");
+  }
+
   static void move(Frame& frame, const urdf::Joint& joint, double position) {
     const double length = norm(joint.axis);
     if (position == 0 || length == 0) return;
@@ -245,6 +277,7 @@ class Walk {
   std::string file_;
   UrdfRobot& robot_;
   std::size_t most_moving_ = 0;
+  bool tool_follows_ = false;
   std::set<const urdf::Link*> seen_;
 };
 

@@ -23,6 +23,7 @@ void add_check(CLI::App& program, int& exit_code);
 void add_convert(CLI::App& program, int& exit_code);
 void add_pretrain(CLI::App& program, int& exit_code);
 void add_graft(CLI::App& program, int& exit_code);
+void add_record(CLI::App& program, int& exit_code);
 void add_bench(CLI::App& program, int& exit_code);
 void add_sign(CLI::App& program, int& exit_code);    // FILE… new verify
 void add_policy(CLI::App& program, int& exit_code);  // hidden

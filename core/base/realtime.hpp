@@ -22,6 +22,9 @@ void stay_on_one_core();
 /// Lets other threads go before the calling one and those that it starts, for good: an ordinary
 /// program may not take it back. [setup]
 void step_back();
+/// The calling thread and those that it starts have only what nothing else wants of a core; where
+/// that is not permitted, they are as nice as can be. For good. [setup]
+void run_when_idle();
 /// At most 15 letters; shown by top and gdb. [setup]
 void name_thread(const std::string& name);
 /// Resident memory of the process [kB]. [setup]

@@ -119,7 +119,8 @@ class Client::Impl {
   std::optional<client::FrameRing> offered;  // to the host, which has not answered yet
   std::uint64_t offers = 0;
   std::size_t max_message_bytes = 0;
-  std::uint32_t patience_ms = 0;  // of the observation that is sent next
+  std::uint32_t patience_ms = 0;           // of the observation that is sent next
+  std::vector<float> demonstrated, label;  // the same; empty: nobody demonstrates
 
   Nanoseconds next_hello = 0;
   int silent_calls = 0;
@@ -153,9 +154,13 @@ class Client::Impl {
   Status send_observation(wire::Want want) {
     builder.Clear();
     const auto all = readings.pack(builder, ++sequence);
+    flatbuffers::Offset<flatbuffers::Vector<float>> shown = 0, taught = 0;
+    if (!demonstrated.empty()) shown = builder.CreateVector(demonstrated);
+    if (!label.empty()) taught = builder.CreateVector(label);
     wire::FinishObservationBuffer(
-        builder, wire::CreateObservation(builder, robot_id, body, sequence, base::monotonic_ns(),
-                                         want, episode_start, all, !new_task, patience_ms));
+        builder,
+        wire::CreateObservation(builder, robot_id, body, sequence, base::monotonic_ns(), want,
+                                episode_start, all, !new_task, patience_ms, shown, taught));
     const Status sent = socket.send(transport::bytes_of(builder));
     if (sent.ok()) episode_start = false;
     return sent;
@@ -254,6 +259,8 @@ class Client::Impl {
     max_message_bytes = message.max_message_bytes();
     readings.reset(info.sensors, options.share_from);
     offered.reset();
+    demonstrated.clear();  // of another body, perhaps
+    label.clear();
     connected = false;  // until it is known how large readings travel
     if (options.share_from == ClientOptions::kNeverShare)
       return by_bytes("it is switched off here");
@@ -398,11 +405,26 @@ void Client::start_episode() noexcept {
   impl_->episode_start = impl_->new_task = true;
 }
 
+Status Client::demonstrate(std::span<const float> action, std::span<const float> label) noexcept {
+  if (!impl_->connected) return Code::unavailable;
+  const std::size_t dof = impl_->info.joints.size();
+  if (action.size() != dof || (!label.empty() && label.size() != dof)) return Code::bad_argument;
+  try {
+    impl_->demonstrated.assign(action.begin(), action.end());
+    impl_->label.assign(label.begin(), label.end());
+    return {};
+  } catch (...) {
+    return Code::failed;
+  }
+}
+
 Status Client::act(ActionReply& reply, std::chrono::microseconds timeout) noexcept {
   try {
     const Status status = impl_->exchange(wire::Want::action, timeout, [this] {
       return impl_->answered == impl_->sequence && !impl_->answer_is_chunk;
     });
+    impl_->demonstrated.clear();  // a command is for one tick, sent or not
+    impl_->label.clear();
     if (status.ok()) reply = impl_->action;
     return status;
   } catch (...) {  // out of memory, or a callback that threw
@@ -412,6 +434,7 @@ Status Client::act(ActionReply& reply, std::chrono::microseconds timeout) noexce
 
 Status Client::infer(ChunkReply& reply, std::chrono::microseconds timeout) noexcept {
   try {
+    if (!impl_->demonstrated.empty()) return Code::bad_argument;  // a chunk is the policy's
     const bool hold = impl_->options.hold_chunks;
     // An eighth is left for the answer: one that the robot makes is better than none.
     const auto patience = std::chrono::duration_cast<std::chrono::milliseconds>(timeout * 7 / 8);

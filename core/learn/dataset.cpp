@@ -47,28 +47,67 @@ Result<nn::Normaliser> private_normaliser(const RecordedSensor& sensor, const De
                            d.embodiment, sensor.name, fmt::join(sensor.shape, ", "), d.dof)};
 }
 
+// Rows of 3 are points, rows of 4 points with a flag.
 Result<nn::Normaliser> shared_normaliser(const RecordedSensor& sensor, const Demonstrations& d,
                                          float clamp) {
-  if (sensor.shape.back() != 3)
+  const std::uint32_t row = sensor.shape.back();
+  if (row != 3 && row != 4)
     return Error{
         Code::incompatible,
-        fmt::format("{}: sensor '{}' of [{}] cannot be shared: only points [3] in the base "
-                    "frame mean the same on every body",
+        fmt::format("{}: sensor '{}' of [{}] cannot be shared: only points [3] in the base frame, "
+                    "and points with a flag [4], mean the same on every body",
                     d.embodiment, sensor.name, fmt::join(sensor.shape, ", "))};
-  std::vector<float> offset(sensor.size());
-  for (std::size_t i = 0; i < offset.size(); ++i)
-    offset[i] = static_cast<float>(-d.scale.home_tool[i % 3] / d.scale.reach);
-  return nn::Normaliser(std::vector<float>(sensor.size(), static_cast<float>(1 / d.scale.reach)),
-                        std::move(offset), clamp);
+  std::vector<float> scale(sensor.size(), 1), offset(sensor.size(), 0);
+  for (std::size_t i = 0; i < offset.size(); ++i) {
+    if (i % row == 3) continue;
+    scale[i] = static_cast<float>(1 / d.scale.reach);
+    offset[i] = static_cast<float>(-d.scale.home_tool[i % row] / d.scale.reach);
+  }
+  return nn::Normaliser(std::move(scale), std::move(offset), clamp);
+}
+
+Result<DatasetInput> joints_input(const RecordedSensor& sensor, const Demonstrations& d,
+                                  float clamp) {
+  if (!d.scale.chain)
+    return Error{Code::incompatible,
+                 fmt::format("{}: joint_position cannot be shared: the demonstrations have no "
+                             "joint_chain, which its embodiment's axes would have given them",
+                             d.embodiment)};
+  nn::JointChain chain(*d.scale.chain);
+  const std::size_t dof = d.dof, size = dof * nn::JointChain::kFeatures;
+  if (chain.dof() != dof || sensor.size() != dof)
+    return Error{Code::incompatible,
+                 fmt::format("{}: joint_position has {} numbers and the joint_chain {} joints, dof "
+                             "is {}",
+                             d.embodiment, sensor.size(), chain.dof(), dof)};
+  DatasetInput input = {sensor.name,
+                        sensor.shape,
+                        true,
+                        true,
+                        dof,
+                        size,
+                        std::vector<float>(d.rows() * size),
+                        min_max(d.scale.position_min, d.scale.position_max, clamp)};
+  const std::span<const float> q = sensor.values;
+  for (std::size_t row = 0; row < d.rows(); ++row)
+    chain.features(q.subspan(row * dof, dof), std::span(input.values).subspan(row * size, size));
+  return input;
 }
 
 Result<DatasetInput> make_input(const RecordedSensor& sensor, bool shared, const Demonstrations& d,
                                 float clamp) {
+  if (shared && sensor.name == "joint_position") return joints_input(sensor, d, clamp);
   auto normaliser =
       shared ? shared_normaliser(sensor, d, clamp) : private_normaliser(sensor, d, clamp);
   if (!normaliser) return normaliser.error();
-  DatasetInput input = {sensor.name, sensor.size(), shared,
-                        std::vector<float>(sensor.values.size()), std::move(*normaliser)};
+  DatasetInput input = {sensor.name,
+                        sensor.shape,
+                        shared,
+                        false,
+                        1,
+                        sensor.size(),
+                        std::vector<float>(sensor.values.size()),
+                        std::move(*normaliser)};
   input.normaliser.normalise(sensor.values, input.values);
   return input;
 }
@@ -149,6 +188,7 @@ Result<Dataset> make_dataset(const Demonstrations& d,
       any_shared |= shared;
       auto input = make_input(*sensor, shared, d, recipe.clamp);
       if (!input) return input.error();
+      if (input->of_joints) dataset.chain = d.scale.chain;
       dataset.inputs.push_back(std::move(*input));
     }
   if (!any_shared && !shared_sensors.empty())

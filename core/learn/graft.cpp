@@ -4,6 +4,7 @@
 
 #include "core/learn/curve.hpp"
 #include "core/learn/learned_files.hpp"
+#include "core/learn/planting.hpp"
 #include "core/learn/training_run.hpp"
 
 namespace cambium::learn {
@@ -22,50 +23,40 @@ Recipe graft_recipe() {
   return recipe;
 }
 
+std::vector<std::uint32_t> joint_head_widths() {
+  return {128};
+}
+
 Result<TrainingReport> graft(const GraftJob& job, const Watch& watch) {
   if (auto done = check_recipe(job.recipe); !done) return done.error();
   const auto stock = nn::Stock::open(job.stock);
   if (!stock) return stock.error();
-  auto policy = policy_on(*stock);
-  if (!policy) return policy.error();
   const auto demonstrations = read_demonstrations(job.demonstrations);
   if (!demonstrations) return demonstrations.error();
-  if (demonstrations->embodiment == "shared")
-    return Error{Code::bad_data, fmt::format("'{}': an embodiment cannot be called 'shared'",
-                                             job.demonstrations.string())};
-
-  std::vector<std::string> shared;
-  for (const nn::SharedStem& stem : stock->shared_stems()) shared.push_back(stem.sensor);
-  auto dataset = make_dataset(*demonstrations, job.recipe.private_sensors, shared, job.recipe);
-  if (!dataset) return dataset.error();
-  for (const DatasetInput& input : dataset->inputs)
-    if (input.shared && stock->find_stem(input.sensor)->shape[0] != input.size)
-      return Error{Code::incompatible,
-                   fmt::format("'{}': sensor '{}' has {} numbers, the shared stem of '{}' reads {}",
-                               job.demonstrations.string(), input.sensor, input.size,
-                               job.stock.string(), stock->find_stem(input.sensor)->shape[0])};
-  std::vector<Dataset> data;
-  data.push_back(std::move(*dataset));
-  add_body(*policy, data[0], job.recipe);
+  auto planted = plant(*demonstrations, *stock, Ground::stock, HeadStart::stock, job.recipe);
+  if (!planted)
+    return Error{planted.error().code,
+                 fmt::format("'{}': {}", job.demonstrations.string(), planted.error().message)};
+  const Policy& policy = planted->policy;
   if (auto done = make_room({job.output}, job.force); !done) return done.error();
   std::error_code error;
   if (std::filesystem::equivalent(job.stock, job.output, error))
     return Error{Code::bad_argument, fmt::format("'{}' is the stock itself", job.output.string())};
 
-  std::vector<float> weights = policy->layout().initial(job.recipe.seed);
-  if (auto done = load_stock(*stock, *policy, weights); !done) return done.error();
   const std::vector<float> before(
-      weights.begin(), weights.begin() + static_cast<std::ptrdiff_t>(policy->stock().end));
+      planted->weights.begin(),
+      planted->weights.begin() + static_cast<std::ptrdiff_t>(policy.stock().end));
 
   TrainingReport report;
+  report.notes = planted->notes;
   report.trunk_id_before = stock->trunk_id();
-  const TrainingRun run = {*policy,
-                           data,
+  const TrainingRun run = {policy,
+                           planted->data,
                            job.recipe,
-                           /*stock_is_frozen=*/true,
+                           planted->stock_is_frozen,
                            beside(job.output, ".checkpoint.safetensors"),
                            job.resume};
-  const auto state = train(run, std::move(weights), watch, report);
+  const auto state = train(run, std::move(planted->weights), watch, report);
   if (!state) return state.error();
 
   // The promise of a graft: neither the weights in memory nor the file has changed.
@@ -81,8 +72,8 @@ Result<TrainingReport> graft(const GraftJob& job, const Watch& watch) {
   if (report.interrupted) return report;
 
   const std::string trained = describe("graft", run, report);
-  const auto bundle = write_bundle(job.output, *policy, policy->bodies()[0], data[0], job.recipe,
-                                   *stock, state->weights, trained);
+  const auto bundle = write_bundle(job.output, policy, planted->data[0], job.recipe, *stock,
+                                   state->weights, trained);
   if (!bundle) return bundle.error();
   if (auto fits = nn::check_fits(*bundle, *stock); !fits) return fits.error();
   const auto curve = beside(job.output, ".loss");

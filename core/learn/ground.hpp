@@ -50,6 +50,14 @@ class BodyPolicy {
   std::unique_ptr<State> state_;
 };
 
+/// What a body's head begins as, where the ground is the stock.
+enum class HeadStart : std::uint8_t {
+  stock,  ///< a copy of the stock's shared head, or as `anew` if it has none
+  anew,   ///< of the same kind, never trained
+  mlp,    ///< one MLP for all joints, as where the stock has no shared head
+};
+const char* to_string(HeadStart start) noexcept;
+
 struct BodyJob {
   const Demonstrations& demonstrations;
   const nn::Stock& stock;  ///< of random, none and scratch only its shape counts
@@ -57,6 +65,10 @@ struct BodyJob {
   Recipe recipe = graft_recipe();
   /// Only the first episodes are learned from: 10 demonstrations are the first 10 of 200. 0: all.
   std::uint32_t episodes = 0;
+  HeadStart head = HeadStart::stock;
+  /// false: nothing is trained, the body acts by what it finds ready. Its demonstrations only say
+  /// what body it is.
+  bool train = true;
 };
 
 struct TrainedBody {

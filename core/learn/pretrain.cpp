@@ -4,16 +4,42 @@
 #include <set>
 
 #include "core/learn/curve.hpp"
+#include "core/learn/excerpt.hpp"
 #include "core/learn/learned_files.hpp"
 #include "core/learn/training_run.hpp"
 
 namespace cambium::learn {
 namespace {
 
-Result<std::vector<Dataset>> read_all(const PretrainJob& job) {
+// More than this is thinned out: ticks that follow one another are nearly the same, and a training
+// of thousands of steps draws a sample of them anyway.
+constexpr std::uintmax_t kMostBytes = std::uintmax_t{256} << 20;
+
+std::uint32_t every_so_many(const PretrainJob& job) {
+  if (job.recipe.window > 1) return 1;
+  std::uintmax_t bytes = 0;
+  std::error_code ignored;  // read_demonstrations() will say it better
+  for (const auto& file : job.demonstrations) {
+    const auto size = std::filesystem::file_size(file, ignored);
+    if (!ignored) bytes += size;
+  }
+  return static_cast<std::uint32_t>((bytes + kMostBytes - 1) / kMostBytes);
+}
+
+// With a joint head, joint_position is a shared sensor, the last one.
+Recipe completed(Recipe recipe) {
+  if (recipe.head_kind != "joint") return recipe;
+  std::erase(recipe.private_sensors, "joint_position");
+  std::erase(recipe.shared_sensors, "joint_position");
+  recipe.shared_sensors.emplace_back("joint_position");
+  return recipe;
+}
+
+Result<std::vector<Dataset>> read_all(const PretrainJob& job, const Recipe& recipe,
+                                      std::uint32_t every, const Watch& watch) {
   std::vector<Dataset> data;
   for (const auto& file : job.demonstrations) {
-    const auto demonstrations = read_demonstrations(file);
+    auto demonstrations = read_demonstrations(file);
     if (!demonstrations) return demonstrations.error();
     const std::string& name = demonstrations->embodiment;
     if (name == "shared")
@@ -22,10 +48,19 @@ Result<std::vector<Dataset>> read_all(const PretrainJob& job) {
     if (std::ranges::find(data, name, &Dataset::embodiment) != data.end())
       return Error{Code::bad_argument,
                    fmt::format("'{}': a second file of embodiment '{}'", file.string(), name)};
-    auto dataset = make_dataset(*demonstrations, job.recipe.private_sensors,
-                                job.recipe.shared_sensors, job.recipe);
-    if (!dataset) return dataset.error();
+    if (every > 1) demonstrations = every_tick(*demonstrations, every);
+    auto dataset =
+        make_dataset(*demonstrations, recipe.private_sensors, recipe.shared_sensors, recipe);
+    if (!dataset)
+      return Error{dataset.error().code,
+                   fmt::format("'{}': {}", file.string(), dataset.error().message)};
+    if (recipe.head_kind == "joint" && !dataset->chain)
+      return Error{Code::incompatible,
+                   fmt::format("'{}': no joint_position was recorded, which a joint head needs",
+                               file.string())};
     data.push_back(std::move(*dataset));
+    if (!watch({.steps = recipe.steps, .read = data.size(), .files = job.demonstrations.size()}))
+      return Error{Code::failed, "interrupted while reading; nothing was written"};
   }
   return data;
 }
@@ -47,7 +82,11 @@ Result<nn::TrunkShape> shape_of(const std::vector<Dataset>& data, const Recipe& 
   nn::TrunkShape shape = {recipe.architecture, recipe.width, recipe.blocks, recipe.heads, 4, {}};
   if (recipe.architecture != "streaming") return shape;
   std::size_t tokens = 0;
-  for (const Dataset& dataset : data) tokens = std::max(tokens, dataset.inputs.size());
+  for (const Dataset& dataset : data) {
+    std::size_t of_one = 0;
+    for (const DatasetInput& input : dataset.inputs) of_one += input.tokens;
+    tokens = std::max(tokens, of_one);
+  }
   if (tokens * recipe.window <= recipe.sinks)
     return Error{Code::bad_argument,
                  fmt::format("a window of {} ticks has {} tokens, expected more than the {} sinks",
@@ -56,23 +95,34 @@ Result<nn::TrunkShape> shape_of(const std::vector<Dataset>& data, const Recipe& 
   return shape;
 }
 
-Result<Policy> make_policy(const std::vector<Dataset>& data, const Recipe& recipe) {
+Result<Policy> make_policy(std::vector<Dataset>& data, const Recipe& recipe) {
   const auto shape = shape_of(data, recipe);
   if (!shape) return shape.error();
   Policy policy(*shape);
   for (const std::string& sensor : recipe.shared_sensors) {
-    std::set<std::size_t> sizes;
+    std::set<std::vector<std::uint32_t>> shapes;
     for (const Dataset& dataset : data)
       for (const DatasetInput& input : dataset.inputs)
-        if (input.sensor == sensor) sizes.insert(input.size);
-    if (sizes.size() != 1)
+        if (input.sensor == sensor)
+          shapes.insert(input.of_joints ? std::vector<std::uint32_t>{} : input.shape);
+    if (shapes.size() != 1)
       return Error{Code::incompatible,
                    fmt::format("shared sensor '{}' has {} in the demonstrations; one stem needs it "
                                "to be the same on every body",
-                               sensor, sizes.empty() ? "no recording" : "several sizes")};
-    policy.add_shared_stem(sensor, *sizes.begin(), recipe.stem_widths);
+                               sensor, shapes.empty() ? "no recording" : "several sizes")};
+    policy.add_shared_stem(sensor, *shapes.begin(), recipe.stem_widths);
   }
-  for (const Dataset& dataset : data) add_body(policy, dataset, recipe);
+  if (recipe.head_kind == "joint") {
+    for (const Dataset& dataset : data)
+      if (dataset.horizon != data[0].horizon)
+        return Error{
+            Code::incompatible,
+            fmt::format("chunks of {} have {} actions, those of {} {}; one head needs them "
+                        "to be the same on every body",
+                        data[0].embodiment, data[0].horizon, dataset.embodiment, dataset.horizon)};
+    policy.add_shared_head(data[0].horizon, recipe.head_widths);
+  }
+  add_bodies(policy, data, recipe);
   return policy;
 }
 
@@ -81,21 +131,26 @@ Result<Policy> make_policy(const std::vector<Dataset>& data, const Recipe& recip
 Result<TrainingReport> pretrain(const PretrainJob& job, const Watch& watch) {
   if (auto done = check_recipe(job.recipe); !done) return done.error();
   if (job.demonstrations.empty()) return Error{Code::bad_argument, "no demonstrations were named"};
-  const auto data = read_all(job);
+  const Recipe recipe = completed(job.recipe);
+  const std::uint32_t every = every_so_many(job);
+  auto data = read_all(job, recipe, every, watch);
   if (!data) return data.error();
-  const auto policy = make_policy(*data, job.recipe);
+  const auto policy = make_policy(*data, recipe);
   if (!policy) return policy.error();
 
   const auto stock_file = job.output / "stock.safetensors";
   std::vector<std::filesystem::path> files = {stock_file};
   for (const Dataset& dataset : *data)
-    files.push_back(job.output / (dataset.embodiment + ".safetensors"));
+    if (job.bundles) files.push_back(job.output / (dataset.embodiment + ".safetensors"));
   if (auto done = make_room(files, job.force); !done) return done.error();
 
   TrainingReport report;
+  if (every > 1)
+    report.notes.push_back(
+        fmt::format("of every {} ticks one is kept, so that all fit into memory", every));
   const TrainingRun run = {*policy,
                            *data,
-                           job.recipe,
+                           recipe,
                            /*stock_is_frozen=*/false,
                            job.output / "pretrain.checkpoint.safetensors",
                            job.resume};
@@ -107,9 +162,9 @@ Result<TrainingReport> pretrain(const PretrainJob& job, const Watch& watch) {
   const auto stock = write_stock(stock_file, *policy, state->weights, trained);
   if (!stock) return stock.error();
   report.trunk_id = report.trunk_id_before = stock->trunk_id();
-  for (std::size_t i = 0; i < data->size(); ++i) {
-    const auto bundle = write_bundle(files[i + 1], *policy, policy->bodies()[i], (*data)[i],
-                                     job.recipe, *stock, state->weights, trained);
+  for (std::size_t i = 0; i + 1 < files.size(); ++i) {
+    const auto bundle =
+        write_bundle(files[i + 1], *policy, (*data)[i], recipe, *stock, state->weights, trained);
     if (!bundle) return bundle.error();
     if (auto fits = nn::check_fits(*bundle, *stock); !fits) return fits.error();
   }

@@ -8,6 +8,8 @@
 namespace cambium::learn {
 
 std::string progress_line(const Progress& progress, std::chrono::seconds left) {
+  if (progress.files > 0)
+    return fmt::format("read {} of {} demonstrations", progress.read, progress.files);
   constexpr std::size_t kCells = 24;
   const double done = static_cast<double>(progress.step) / std::max(1U, progress.steps);
   const auto cells = static_cast<std::size_t>(done * kCells);
@@ -28,7 +30,8 @@ ProgressLine::~ProgressLine() {
 }
 
 void ProgressLine::show(const Progress& progress, Clock::time_point now) {
-  if (!begun_) {
+  if (progress.files > 0 && !terminal_) return;
+  if (progress.files == 0 && !begun_) {
     begun_ = true;
     begin_ = now;
     first_step_ = progress.step;

@@ -25,6 +25,10 @@ struct Recipe {
 
   std::vector<std::uint32_t> stem_widths = {128};
   std::vector<std::uint32_t> head_widths = {256, 128};
+  /// Pretraining; a graft takes the stock's. "mlp": one a body. "joint": one for every joint of
+  /// every body, and a token a joint, from the axes that demonstrations carry: joint_position is
+  /// shared, too, then.
+  std::string head_kind = "mlp";
   std::vector<std::string> private_sensors = {"joint_position"};
   std::vector<std::string> shared_sensors = {"tool",
                                              "goal"};  ///< pretraining; a graft takes the stock's

@@ -19,6 +19,7 @@ struct PretrainJob {
   Recipe recipe;
   bool resume = false;  ///< go on from the checkpoint in `output`
   bool force = false;   ///< write over files that are there
+  bool bundles = true;  ///< false: only the stock
 };
 
 struct GraftJob {
@@ -32,6 +33,8 @@ struct GraftJob {
 
 /// What a graft needs less of: 1500 steps of 64.
 Recipe graft_recipe();
+/// Hidden layers of a head that is run once for each joint.
+std::vector<std::uint32_t> joint_head_widths();
 
 struct TrainingReport {
   bool interrupted = false;  ///< `checkpoint` holds the state, nothing else was written
@@ -47,7 +50,8 @@ struct TrainingReport {
   double gflops = 0;               ///< [GFLOP/s] of the products of this run
 };
 
-/// Called after each step; false interrupts: the state is written to a checkpoint.
+/// Called after each step; false interrupts: the state is written to a checkpoint. Before the first
+/// step, pretraining calls it after each file that it has read; false ends it with an error then.
 using Watch = std::function<bool(const Progress&)>;
 
 /// [setup]

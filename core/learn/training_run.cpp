@@ -2,9 +2,12 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <system_error>
+
+#include "core/base/nearest.hpp"
 
 namespace cambium::learn {
 
@@ -26,6 +29,10 @@ Result<void> check_recipe(const Recipe& recipe) {
     return bad("width", recipe.width,
                fmt::format("a multiple of the {} heads", recipe.heads).c_str());
   if (auto can = Policy::can_train(recipe.architecture); !can) return can;
+  if (recipe.head_kind != "mlp" && recipe.head_kind != "joint")
+    return Error{Code::bad_argument,
+                 fmt::format("head '{}' is unknown{}", recipe.head_kind,
+                             base::did_you_mean(recipe.head_kind, {"mlp", "joint"}))};
   const bool remembers = recipe.architecture == "streaming";
   if (remembers && recipe.width / recipe.heads % 2 != 0)
     return bad("width / heads", recipe.width / recipe.heads,
@@ -56,11 +63,33 @@ Result<void> make_room(const std::vector<std::filesystem::path>& files, bool for
   return {};
 }
 
-void add_body(Policy& policy, const Dataset& data, const Recipe& recipe) {
-  std::vector<Policy::SensorSize> sensors;
-  for (const DatasetInput& input : data.inputs)
-    sensors.push_back({input.sensor, input.size, input.shared});
-  policy.add_body(data.embodiment, sensors, data.outputs(), recipe.stem_widths, recipe.head_widths);
+namespace {
+
+bool alike(const Dataset& a, const Dataset& b) {
+  const auto same = [](const DatasetInput& x, const DatasetInput& y) {
+    return x.sensor == y.sensor && x.shared && y.shared;
+  };
+  return a.dof == b.dof && a.horizon == b.horizon && std::ranges::equal(a.inputs, b.inputs, same);
+}
+
+}  // namespace
+
+void add_bodies(Policy& policy, std::vector<Dataset>& data, const Recipe& recipe) {
+  std::vector<const Dataset*> first;  // of each body
+  for (Dataset& one : data) {
+    const bool joint_head = policy.shared_head().has_value();
+    const auto found = std::ranges::find_if(
+        first, [&](const Dataset* other) { return joint_head && alike(one, *other); });
+    one.body = static_cast<std::size_t>(found - first.begin());
+    if (found != first.end()) continue;
+    first.push_back(&one);
+    std::vector<Policy::StemSpec> stems;
+    for (const DatasetInput& input : one.inputs)
+      stems.push_back({input.sensor, input.size, input.shared, recipe.stem_widths, input.tokens});
+    policy.add_body(one.embodiment, stems,
+                    {one.horizon, one.dof, recipe.head_widths,
+                     joint_head ? HeadKind::joint : HeadKind::mlp, joint_head});
+  }
 }
 
 Result<TrainingState> train(const TrainingRun& run, std::vector<float> weights, const Watch& watch,
@@ -76,6 +105,7 @@ Result<TrainingState> train(const TrainingRun& run, std::vector<float> weights, 
   report.frozen_weights = run.stock_is_frozen ? run.policy.stock().size() : 0;
   report.trained_weights = weights.size() - report.frozen_weights;
   report.checkpoint = run.checkpoint;
+  const bool checkpoints = !run.checkpoint.empty();
 
   const RunIdentity identity = identity_of(run.policy, run.data, run.recipe);
   TrainingState state = begin_training(std::move(weights));
@@ -93,7 +123,8 @@ Result<TrainingState> train(const TrainingRun& run, std::vector<float> weights, 
     const bool unfinished = state.step < run.recipe.steps;
     const bool due =
         run.recipe.checkpoint_every > 0 && state.step % run.recipe.checkpoint_every == 0;
-    if (unfinished && (!go_on || due)) saved = write_checkpoint(run.checkpoint, state, identity);
+    if (checkpoints && unfinished && (!go_on || due))
+      saved = write_checkpoint(run.checkpoint, state, identity);
     return go_on && saved.has_value();
   });
   report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
@@ -111,7 +142,9 @@ Result<TrainingState> train(const TrainingRun& run, std::vector<float> weights, 
 
 std::string describe(const char* what, const TrainingRun& run, const TrainingReport& report) {
   std::string text = fmt::format("{} seed {}, {} steps of {} x {}", what, run.recipe.seed,
-                                 run.recipe.steps, run.data.size(), run.recipe.batch);
+                                 run.recipe.steps, run.policy.bodies().size(), run.recipe.batch);
+  if (run.data.size() > run.policy.bodies().size())
+    text += fmt::format(", {} embodiments", run.data.size());
   if (run.recipe.window > 1) text += fmt::format(" windows of {} ticks", run.recipe.window);
   std::uint64_t episodes = 0;
   for (const Dataset& data : run.data) episodes += data.episodes;

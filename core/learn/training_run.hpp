@@ -16,15 +16,16 @@ Result<void> check_recipe(const Recipe& recipe);
 /// bad_argument if one of `files` is there and may not be written over; makes their folder.
 Result<void> make_room(const std::vector<std::filesystem::path>& files, bool force);
 
-/// One body of the policy for a dataset.
-void add_body(Policy& policy, const Dataset& data, const Recipe& recipe);
+/// Bodies of the policy for datasets, which are told theirs. With a shared head, datasets of the
+/// same sensors, dof and horizon are one body: large products instead of many small ones.
+void add_bodies(Policy& policy, std::vector<Dataset>& data, const Recipe& recipe);
 
 struct TrainingRun {
   const Policy& policy;
   const std::vector<Dataset>& data;
   const Recipe& recipe;
   bool stock_is_frozen = false;
-  std::filesystem::path checkpoint;
+  std::filesystem::path checkpoint = {};  ///< empty: none is written
   bool resume = false;
 };
 

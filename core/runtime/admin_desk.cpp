@@ -59,7 +59,8 @@ AdminCall call_of(const wire::AdminRequest& request) {
           .session = text_of(request.session()),
           .stock = text_of(request.stock()),
           .bundles = texts_of(request.bundles()),
-          .keep_old_s = request.keep_old_s()};
+          .keep_old_s = request.keep_old_s(),
+          .ticket = request.ticket()};
 }
 
 // To whoever asked a host and got no answer.
@@ -114,6 +115,19 @@ AdminAnswer answer_of(const SwapReport& report) {
   return {.code = report.code, .text = text_of(report), .json = line_of(json_of(report))};
 }
 
+AdminAnswer answer_of(TakenRows taken) {
+  const json object{{"rows", taken.begins.size()},
+                    {"dropped", taken.dropped},
+                    {"refused", taken.refused},
+                    {"open", taken.open},
+                    {"ended", taken.ended}};
+  return {.code = Code::ok,
+          .text = std::to_string(taken.begins.size()) + " rows",
+          .json = line_of(object),
+          .rows = std::move(taken.values),
+          .begins = std::move(taken.begins)};
+}
+
 AdminAnswer answer_of(const Error& error) {
   return {
       .code = error.code,
@@ -125,8 +139,14 @@ void send_answer(transport::Socket& socket, const transport::Peer& peer,
                  const AdminAnswer& answer) {
   flatbuffers::FlatBufferBuilder builder;
   const auto text = builder.CreateString(answer.text), object = builder.CreateString(answer.json);
-  const auto reply =
-      wire::CreateAdminReply(builder, static_cast<std::uint16_t>(answer.code), text, object);
+  flatbuffers::Offset<flatbuffers::Vector<float>> rows = 0;
+  flatbuffers::Offset<flatbuffers::Vector<std::uint8_t>> begins = 0;
+  if (!answer.begins.empty()) {
+    rows = builder.CreateVector(answer.rows);
+    begins = builder.CreateVector(answer.begins);
+  }
+  const auto reply = wire::CreateAdminReply(builder, static_cast<std::uint16_t>(answer.code), text,
+                                            object, rows, begins);
   wire::FinishAdminBuffer(builder, wire::CreateAdmin(builder, 0, reply));
   [[maybe_unused]] const Status sent =
       socket.send(peer, transport::bytes_of(builder));  // the asker may have left
@@ -210,6 +230,9 @@ void AdminDesk::serve(transport::Socket socket) {
                     answer_of({Code::incompatible,
                                "wire protocol " + std::to_string(message->request()->protocol()) +
                                    ", this host speaks " + std::to_string(kWireProtocol)}));
+      } else if (call.verb == "record-take") {
+        auto taken = host_.take_rows(call.robot, call.ticket);
+        send_answer(socket, peer, taken ? answer_of(std::move(*taken)) : answer_of(taken.error()));
       } else if (call.verb == "status") {
         send_answer(socket, peer,
                     link ? status_of(host_, *link, add_status_) : answer_of(link.error()));
@@ -288,6 +311,20 @@ AdminAnswer AdminDesk::change(const AdminCall& call) {
     if (const auto added = host_.add(robot); !added) return answer_of(added.error());
     return {.code = Code::ok, .text = "robot '" + call.robot + "' added", .json = "{\"ok\":true}"};
   }
+  if (call.verb == "record") {
+    const auto recording = host_.record(call.robot);
+    if (!recording) return answer_of(recording.error());
+    return {.code = Code::ok,
+            .text = "robot '" + call.robot + "': its demonstrations are recorded",
+            .json = line_of(json_of(*recording))};
+  }
+  if (call.verb == "record-stop") {
+    if (const auto ended = host_.end_recording(call.robot, call.ticket); !ended)
+      return answer_of(ended.error());
+    return {.code = Code::ok,
+            .text = "robot '" + call.robot + "' is recorded no more",
+            .json = "{\"ok\":true}"};
+  }
   if (call.verb == "remove") {
     if (const auto removed = host_.remove(call.robot); !removed) return answer_of(removed.error());
     return {
@@ -296,7 +333,8 @@ AdminAnswer AdminDesk::change(const AdminCall& call) {
   return answer_of({Code::bad_argument,
                     "no verb '" + call.verb + "'" +
                         base::did_you_mean(call.verb, {"status", "add", "remove", "swap", "reload",
-                                                       "rollback", "swaps", "trunk-swap"})});
+                                                       "rollback", "swaps", "trunk-swap", "record",
+                                                       "record-take", "record-stop"})});
 }
 
 AdminAnswer AdminDesk::swap_trunk(const AdminCall& call) {
@@ -356,6 +394,7 @@ Result<AdminAnswer> ask_admin(const std::string& endpoint, const AdminCall& call
   fields.add_stock(stock);
   fields.add_bundles(bundles);
   fields.add_keep_old_s(call.keep_old_s);
+  fields.add_ticket(call.ticket);
   const auto request = fields.Finish();
   wire::FinishAdminBuffer(builder, wire::CreateAdmin(builder, request));
 
@@ -371,9 +410,13 @@ Result<AdminAnswer> ask_admin(const std::string& endpoint, const AdminCall& call
       const auto* message = transport::verify<wire::Admin>(bytes, wire::AdminIdentifier());
       if (!message || !message->reply())
         return Error{Code::bad_data, "the host's answer does not verify"};
-      return AdminAnswer{.code = static_cast<Code>(message->reply()->code()),
-                         .text = text_of(message->reply()->text()),
-                         .json = text_of(message->reply()->json())};
+      const auto& reply = *message->reply();
+      AdminAnswer answer{.code = static_cast<Code>(reply.code()),
+                         .text = text_of(reply.text()),
+                         .json = text_of(reply.json())};
+      if (reply.rows()) answer.rows.assign(reply.rows()->begin(), reply.rows()->end());
+      if (reply.begins()) answer.begins.assign(reply.begins()->begin(), reply.begins()->end());
+      return answer;
     }
     const base::Nanoseconds left = deadline - base::monotonic_ns();
     if (left <= 0 || *socket->trouble() != '\0')

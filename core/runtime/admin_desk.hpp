@@ -21,7 +21,8 @@ namespace cambium::runtime {
 
 /// What the command line asks; empty fields are not given. As AdminRequest on the wire.
 struct AdminCall {
-  std::string verb;  ///< status, add, remove, swap, reload, rollback, swaps, trunk-swap
+  std::string verb;  ///< status, add, remove, swap, reload, rollback, swaps, trunk-swap,
+                     ///< record, record-take, record-stop
   std::string robot, embodiment, plugin, stem_plugin, head_plugin, head, bundle;
   std::optional<std::uint32_t> shadow, probation;  ///< [ticks]
   std::optional<double> shadow_bound;
@@ -30,17 +31,20 @@ struct AdminCall {
   std::string stock;                 ///< of trunk-swap, as what follows
   std::vector<std::string> bundles;  ///< "ROBOT=FILE"
   double keep_old_s = 0;
+  std::uint64_t ticket = 0;  ///< of record-take and record-stop
 };
 
 /// `text` is one sentence for people, `json` one object for programs.
 struct AdminAnswer {
   Code code = Code::ok;
   std::string text, json;
+  std::vector<float> rows = {};           ///< of record-take: as TakenRows
+  std::vector<std::uint8_t> begins = {};  ///< one a row
 };
 
-/// Serves the admin endpoint. `status` is answered at once by the desk's own thread, which shares
-/// nothing with a tick; what takes longer is done by a few threads beside it, so that a swap of one
-/// robot does not keep another waiting.
+/// Serves the admin endpoint. `status` and the rows of a recording are answered at once by the
+/// desk's own thread, which shares nothing with a tick; what takes longer is done by a few threads
+/// beside it, so that a swap of one robot does not keep another waiting.
 class AdminDesk {
  public:
   /// What others in the process add to the answer to `status`: called on the desk's own thread,

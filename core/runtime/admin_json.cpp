@@ -4,6 +4,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "core/runtime/policy_report.hpp"
+
 namespace cambium::runtime {
 namespace {
 
@@ -56,6 +58,8 @@ json json_of(const RobotStatus& robot) {
           {"swapping", robot.swapping},
           {"ticks", robot.ticks},
           {"policy_ticks", robot.policy_ticks},
+          {"shown_ticks", robot.shown_ticks},
+          {"recording", robot.recording},
           {"missed", robot.missed},
           {"limited", robot.limited},
           {"refused", robot.refused},
@@ -77,6 +81,15 @@ json json_of(const RobotStatus& robot) {
           {"head", robot.head},
           {"head_version", robot.head_version},
           {"bundle", robot.bundle}};
+}
+
+json json_of(const RecordingInfo& recording) {
+  return {{"ok", true},
+          {"ticket", recording.ticket},
+          {"row_size", recording.shape.row_size()},
+          {"sensors", recording.shape.sensors},
+          {"left_out", recording.left_out},
+          {"body", json_of_body(recording.body)}};
 }
 
 json json_of(const SwapReport& report) {

@@ -11,6 +11,8 @@ namespace cambium::runtime {
 /// One object; every field of the struct by its name, enumerations as their words. [any]
 nlohmann::json json_of(const RobotStatus& robot);
 nlohmann::json json_of(const SwapReport& report);
+/// What its asker needs to read its rows; sensors are indices into those of the body.
+nlohmann::json json_of(const RecordingInfo& recording);
 nlohmann::json json_of(const TrunkSwapReport& report);
 
 /// On one line. Text from outside may be no UTF-8: what is not is replaced. [any]

@@ -45,6 +45,11 @@ struct ObservationFrame {
   std::uint64_t memory = 0, shared = 0;
   std::array<ReadingPlace, plugin::kMaxSensors> places{};
 
+  /// What the controller itself commands for this tick, and what is to be learned of it; as many
+  /// numbers as it sent, or one more than a body can have.
+  std::uint32_t demonstrated = 0, labelled = 0;
+  std::array<float, plugin::kMaxDof> command{}, label{};
+
   bool is_shared(std::size_t reading) const noexcept { return (shared >> reading & 1) != 0; }
 };
 static_assert(plugin::kMaxSensors <= 64);

@@ -33,10 +33,12 @@ namespace cambium::runtime {
 struct RobotStatus {
   std::string name, embodiment, plugin, plugin_version, head, head_version, bundle, drive, reason;
   std::uint32_t dof = 0;
-  std::uint64_t generation = 0, ticks = 0, policy_ticks = 0, missed = 0, limited = 0, refused = 0,
-                overwritten = 0, requests = 0, chunks = 0, late_chunks = 0;
+  std::uint64_t generation = 0, ticks = 0, policy_ticks = 0, shown_ticks = 0, missed = 0,
+                limited = 0, refused = 0, overwritten = 0, requests = 0, chunks = 0,
+                late_chunks = 0;
   double tick_us_p50 = 0, tick_us_p99 = 0;
   bool controller = false;      ///< one was heard within its time-out
+  bool recording = false;       ///< its demonstrations are being recorded
   bool isolated = false;        ///< stems and head run in a process of their own
   std::uint64_t shared_kb = 0;  ///< of memory in which the controller leaves large readings
   std::string swapping;         ///< stage of the swap under way; empty: none
@@ -72,6 +74,12 @@ class Host {
   TrunkSwapReport swap_trunk(const TrunkSwapRequest& request);
   /// The robot's last swaps, oldest first. [setup]
   Result<std::vector<SwapReport>> swaps(const std::string& robot) const;
+
+  /// From now on what the robot's controller demonstrates is kept for whoever takes it; nothing of
+  /// the robot waits for that. `busy` while another one or a swap is under way. [setup]
+  Result<RecordingInfo> record(const std::string& robot);
+  Result<TakenRows> take_rows(const std::string& robot, std::uint64_t ticket) const;
+  Result<void> end_recording(const std::string& robot, std::uint64_t ticket);
 
   /// Swaps wait for no tick any more, from now on: shadow and probation end as far as they have
   /// come. For whoever waits for a swap and wants the host to end. [any]

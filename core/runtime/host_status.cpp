@@ -69,6 +69,8 @@ std::vector<RobotStatus> Host::status() const {
     one.reason = to_string(counters.reason.load(std::memory_order_relaxed));
     one.ticks = counters.ticks.load(std::memory_order_relaxed);
     one.policy_ticks = counters.policy_ticks.load(std::memory_order_relaxed);
+    one.shown_ticks = counters.shown_ticks.load(std::memory_order_relaxed);
+    one.recording = slot->recording.under_way();
     one.missed = counters.missed.load(std::memory_order_relaxed) +
                  counters.unanswered.load(std::memory_order_relaxed);
     one.limited = counters.limited.load(std::memory_order_relaxed);

@@ -51,6 +51,16 @@ base::Nanoseconds patience_of(const wire::Observation& message) {
   return std::min(message.patience_ms(), kMostPatienceMs) * base::kMillisecond;
 }
 
+using JointNumbers = std::array<float, plugin::kMaxDof>;
+
+// How many numbers there are; of too many none is copied: the robot refuses them.
+std::uint32_t copy_command(const flatbuffers::Vector<float>* from, JointNumbers& to) noexcept {
+  if (from == nullptr) return 0;
+  if (from->size() > to.size()) return static_cast<std::uint32_t>(to.size()) + 1;
+  std::copy_n(from->data(), from->size(), to.begin());
+  return from->size();
+}
+
 void count(std::atomic<std::uint64_t>& counter) noexcept {
   counter.store(counter.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
 }
@@ -226,6 +236,8 @@ class IoLoop::Loop {
         total += size;
       }
     }
+    frame->demonstrated = copy_command(message.demonstrated(), frame->command);
+    frame->labelled = copy_command(message.label(), frame->label);
     frame->body = message.body();
     frame->sequence = message.sequence();
     frame->readable = now;

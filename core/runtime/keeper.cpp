@@ -40,7 +40,9 @@ void Keeper::run() {
     for (const auto& slot : slots) {
       Care& care = cares_[slot->robot->name()];
       look_at_process(*slot, care);
-      if (look % kLooksAtFiles == 0) look_at_files(*slot, care);
+      if (look % kLooksAtFiles != 0) continue;
+      look_at_files(*slot, care);
+      slot->recording.tidy(base::monotonic_ns(), *slot->robot, *slot->worker);
     }
     std::this_thread::sleep_for(kLook);
   }

@@ -19,7 +19,8 @@ namespace cambium::runtime {
 
 /// One thread for all robots of a host. Every 10 ms it looks at the processes of isolated robots:
 /// one that hangs is ended, one that has ended is made anew, at once the first time and with a
-/// growing pause if it keeps dying. Every 200 ms it looks at the files of robots that are watched:
+/// growing pause if it keeps dying. Every 200 ms it looks at recordings that nobody
+/// takes from, and at the files of robots that are watched:
 /// what has changed and then rested for two looks is reloaded.
 class Keeper {
  public:

@@ -295,4 +295,18 @@ Result<PolicyReport> read_report(std::string_view line) {
   }
 }
 
+nlohmann::json json_of_body(const plugin::Embodiment& body) {
+  return json_of(body);
+}
+
+Result<plugin::Embodiment> read_body(const nlohmann::json& body) {
+  try {
+    return read_body(Members(body, "the body"));
+  } catch (const Unsound& unsound) {
+    return Error{Code::bad_data, unsound.what};
+  } catch (const json::exception& error) {
+    return Error{Code::bad_data, error.what()};
+  }
+}
+
 }  // namespace cambium::runtime

@@ -2,6 +2,7 @@
 // as one line of JSON.
 #pragma once
 
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <string_view>
 
@@ -36,5 +37,9 @@ std::string to_line(const Error& error);
 /// The report, or the error that was reported, or bad_data: every field is checked, the embodiment
 /// as if it came from a plugin. Throws nothing. [setup]
 Result<PolicyReport> read_report(std::string_view line);
+
+/// A body alone, to who records it; and back, checked as all of the report. [setup]
+nlohmann::json json_of_body(const plugin::Embodiment& body);
+Result<plugin::Embodiment> read_body(const nlohmann::json& body);
 
 }  // namespace cambium::runtime

@@ -50,7 +50,7 @@ void Robot::handle_messages() noexcept {
     mailbox_.observations.pop();
   }
   if (std::exchange(thought_.open, false) && request_due(base::monotonic_ns()))
-    request_chunk(thought_, /*lockstep=*/false);
+    thought_.shown ? ask_shadow(thought_) : request_chunk(thought_, /*lockstep=*/false);
   while (FeaturesFrame* frame = mailbox_.features.front()) {
     handle_features(*frame);
     mailbox_.features.pop();
@@ -73,8 +73,12 @@ void Robot::handle_observation(const ObservationFrame& frame) noexcept {
   take_memory();  // what the frame speaks of was there before it
   if (!accept(frame, finite)) {
     count(counters_.refused);
+    if (recorder_) recorder_->skip(false);
     return;
   }
+  if (frame.demonstrated != 0 && frame.want_chunk)
+    return notice(frame.sequence, Code::bad_argument,
+                  "a demonstration is answered with its action, not with a chunk");
   Generation& now = *current_;
   keep_time(frame, finite);
   if (frame.episode_start) start_again(frame);
@@ -85,18 +89,22 @@ void Robot::handle_observation(const ObservationFrame& frame) noexcept {
     std::copy(position.begin(), position.end(), now.safe_position.begin());
   }
   if (frame.want_chunk) {
+    if (recorder_) recorder_->skip(false);
     if (!finite)
       return notice(frame.sequence, Code::not_finite, "the observation holds NaN or infinity");
     return request_chunk({true, frame.sequence, frame.readable, frame.patience}, /*lockstep=*/true);
   }
   act(frame, finite);
   // Not `now`: a fault may just have brought another generation back.
-  if (finite && current_->inference.policy())
-    thought_ = {.open = true, .sequence = frame.sequence, .readable = frame.readable};
+  const bool shown = frame.demonstrated != 0;
+  if (finite && (shown ? comparison_ != nullptr : current_->inference.policy() != nullptr))
+    thought_ = {
+        .open = true, .sequence = frame.sequence, .readable = frame.readable, .shown = shown};
 }
 
 bool Robot::request_due(base::Nanoseconds time) const noexcept {
   const Generation& now = *current_;
+  if (thought_.shown) return comparison_ != nullptr && tick_ - shadow_tick_ >= now.replan_every;
   if (now.inference.under_way()) return time - now.inference.request().sent >= patience();
   return now.last_request_tick == 0 || tick_ - now.last_request_tick >= now.replan_every ||
          now.player.row(tick_).empty();
@@ -172,6 +180,15 @@ bool Robot::accept(const ObservationFrame& frame, bool& finite) noexcept {
       return false;
     }
   }
+  const bool fits = frame.demonstrated == 0 || frame.demonstrated == current_->dof;
+  if (!fits || (frame.labelled != 0 && frame.labelled != frame.demonstrated)) {
+    std::snprintf(text, sizeof text,
+                  "robot '%s': %u numbers are demonstrated and %u are their label, it has %u "
+                  "joints",
+                  name_.c_str(), frame.demonstrated, frame.labelled, current_->dof);
+    notice(frame.sequence, Code::bad_data, text);
+    return false;
+  }
   return take_readings(frame, finite);
 }
 
@@ -228,6 +245,7 @@ void Robot::act(const ObservationFrame& frame, bool finite) noexcept {
   OutFrame* out = begin(OutFrame::Kind::action, frame.sequence, &now);
   if (!out) {  // the io thread is far behind: this tick has no action, but it has passed
     ++tick_;
+    if (recorder_) recorder_->skip(false);
     return count(counters_.unanswered);
   }
   out->readable = frame.readable;
@@ -242,9 +260,19 @@ void Robot::act(const ObservationFrame& frame, bool finite) noexcept {
   // chunk.
   const bool old_chunk = frame.readable - now.chunk_observed >
                          now.period * now.player.rows() + now.max_observation_age;
+  if (frame.demonstrated != 0) set_policy_aside();
+  const bool shown = frame.demonstrated != 0 && finite && !aged;
   const auto row = finite && !aged && !old_chunk ? now.player.row(tick_) : std::span<const float>();
   Code reason = now.reason;
-  if (!row.empty()) {
+  if (shown) {
+    std::copy_n(frame.command.begin(), now.dof, action.begin());
+    learn(frame);
+    now.ladder.reset();
+    out->drive = Drive::demonstration;
+    out->chunk_index = 0;
+    reason = Code::ok;
+    count(counters_.shown_ticks);
+  } else if (!row.empty()) {
     std::copy(row.begin(), row.end(), action.begin());
     out->drive = reason == Code::ok ? Drive::policy : Drive::finish_chunk;
     out->chunk_index = now.player.index(tick_);
@@ -264,7 +292,7 @@ void Robot::act(const ObservationFrame& frame, bool finite) noexcept {
   const GateVerdict verdict = now.gate.pass(action, position, static_cast<double>(holds) * 1e-9);
   if (verdict.limited != 0) count(counters_.limited);
   if (verdict.code ==
-      Code::not_finite) {  // the policy spoke nonsense: what leaves is the way to rest
+      Code::not_finite) {  // whoever drives spoke nonsense: what leaves is the way to rest
     out->drive = Drive::hold;
     reason = Code::not_finite;
   }
@@ -280,6 +308,7 @@ void Robot::act(const ObservationFrame& frame, bool finite) noexcept {
   publish();
   ++tick_;
   count(counters_.ticks);
+  record_tick(frame, shown, verdict.refused);
   if (trial_.running()) judge_tick(driven, verdict);
 }
 
@@ -304,7 +333,10 @@ void Robot::request_chunk(const Thought& about, bool lockstep) noexcept {
   const auto& shape = now.inference.policy()->shape();
   const auto deadline_us =
       lockstep ? 0 : static_cast<std::uint32_t>(shape.horizon * now.period / 1000);
-  if (comparison_) shadow_chunk(request, deadline_us);
+  if (comparison_) {
+    shadow_asked_ = false;
+    shadow_chunk(request, deadline_us);
+  }
   OutFrame* out = begin(OutFrame::Kind::tokens, about.sequence, &now);
   if (!out) return;
   out->deadline_us = deadline_us;
@@ -347,6 +379,7 @@ void Robot::advance(Generation& generation, Inference::Step step) noexcept {
       return count(counters_.requests);
     case Inference::Step::chunk:
       if (acting) take_chunk(generation);
+      if (!acting && std::exchange(shadow_asked_, false)) return compare_with_demonstrator();
       return compare();
     case Inference::Step::failed: {
       const auto& failure = inference.failure();

@@ -2,6 +2,7 @@
 // time.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <memory>
@@ -12,6 +13,7 @@
 #include "core/runtime/comparison.hpp"
 #include "core/runtime/frames.hpp"
 #include "core/runtime/generation.hpp"
+#include "core/runtime/recorder.hpp"
 #include "core/runtime/robot_memory.hpp"
 #include "core/runtime/token_layout.hpp"
 #include "core/runtime/trial.hpp"
@@ -23,10 +25,11 @@ struct RobotCounters {
   // Written by the worker.
   std::atomic<std::uint64_t> ticks{0};         ///< observations answered with an action
   std::atomic<std::uint64_t> policy_ticks{0};  ///< of these, driven by the policy
-  std::atomic<std::uint64_t> unanswered{0};    ///< ticks without an action: the outbox was full
-  std::atomic<std::uint64_t> limited{0};       ///< of these, changed by the gate
-  std::atomic<std::uint64_t> refused{0};       ///< observations refused
-  std::atomic<std::uint64_t> overwritten{0};   ///< of these, shared readings that changed too early
+  std::atomic<std::uint64_t> shown_ticks{0};  ///< of these, driven by the controller's demonstrator
+  std::atomic<std::uint64_t> unanswered{0};   ///< ticks without an action: the outbox was full
+  std::atomic<std::uint64_t> limited{0};      ///< of these, changed by the gate
+  std::atomic<std::uint64_t> refused{0};      ///< observations refused
+  std::atomic<std::uint64_t> overwritten{0};  ///< of these, shared readings that changed too early
   std::atomic<std::uint64_t> shared_bytes{
       0};                                     ///< of memory in which the controller leaves readings
   std::atomic<std::uint64_t> requests{0};     ///< token sets sent to the trunk
@@ -82,6 +85,10 @@ class Robot {
   /// one, or the new one that failed; null if there is none. [loop, rt]
   std::unique_ptr<Generation> conclude() noexcept;
 
+  /// Where rows of demonstrated ticks go from now on; null: nowhere. Borrowed until the next call.
+  /// [loop, rt]
+  void record(Recorder* recorder) noexcept { recorder_ = recorder; }
+
   /// Null before the first commit.
   const Generation* generation() const noexcept { return current_.get(); }
 
@@ -104,6 +111,7 @@ class Robot {
     std::uint64_t sequence = 0;
     base::Nanoseconds readable = 0;
     base::Nanoseconds patience = 0;
+    bool shown = false;  ///< it was demonstrated: only a shadow is asked what it would have done
   };
 
   // What became of a chunk on its way through the gate.
@@ -120,11 +128,15 @@ class Robot {
   void start_again(const ObservationFrame& frame) noexcept;
   void keep_time(const ObservationFrame& frame, bool finite) noexcept;
   void act(const ObservationFrame& frame, bool finite) noexcept;
+  void set_policy_aside() noexcept;
+  void learn(const ObservationFrame& frame) noexcept;
+  void record_tick(const ObservationFrame& frame, bool shown, bool refused) noexcept;
   bool request_due(base::Nanoseconds time) const noexcept;
   base::Nanoseconds patience() const noexcept;
   void request_chunk(const Thought& about, bool lockstep) noexcept;
   std::uint64_t next_request() noexcept;
   void shadow_chunk(Inference::Request request, std::uint32_t deadline_us) noexcept;
+  void ask_shadow(const Thought& about) noexcept;
   void succeed(const Generation& old, Generation& next) noexcept;
   void poll(Generation& generation) noexcept;
   void advance(Generation& generation, Inference::Step step) noexcept;
@@ -135,6 +147,7 @@ class Robot {
   template <class Wish>
   Sent send_chunk(const Inference::Request& request, Drive drive, Code code, Wish wish) noexcept;
   void compare() noexcept;
+  void compare_with_demonstrator() noexcept;
   void judge_tick(bool driven, const GateVerdict& verdict) noexcept;
   void fault(Code code, const char* what) noexcept;
   void notice(std::uint64_t sequence, Code code, const char* text) noexcept;
@@ -160,6 +173,12 @@ class Robot {
   base::Nanoseconds credit_ = 0;         ///< time that has passed and was not yet commanded for
   std::uint64_t requests_made_ = 0;
   Thought thought_;
+
+  Recorder* recorder_ = nullptr;
+  std::array<float, plugin::kMaxDof> label_{};  ///< of the last demonstrated tick
+  std::array<float, plugin::kMaxDof> asked_{};  ///< of the one that the shadow is asked about
+  bool shadow_asked_ = false;                   ///< about a demonstrated tick
+  std::uint64_t shadow_tick_ = 0;               ///< when that was
   bool answering_ = false;  ///< the io thread is here itself: nobody needs to be woken
 };
 

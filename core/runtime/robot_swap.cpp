@@ -61,6 +61,8 @@ void Robot::shadow(std::unique_ptr<Generation> next, std::uint32_t ticks,
   other_ = std::move(next);
   comparison_ = &comparison;
   compared_tick_ = 0;
+  shadow_asked_ = false;
+  shadow_tick_ = 0;
   trial_.begin(ticks);
 }
 

@@ -107,11 +107,17 @@ GateVerdict SafetyGate::pass(std::span<float> action, std::span<const float> pos
     velocity_[j] = next_[j].velocity;
     acceleration_[j] = next_[j].acceleration;
     target_[j] += velocity_[j] * dt;
-    goal_[j] = rest ? kUnset : goal(j);
+    goal_[j] = rest ? kUnset : legal(j, wish_[j]);
     action[j] = kind_ == ActionKind::joint_velocity ? to_float_towards(velocity_[j], 0)
                                                     : static_cast<float>(target_[j]);
   }
+  verdict.refused = rest;
   return verdict;
+}
+
+void SafetyGate::keep_legal(std::span<float> action) const noexcept {
+  for (std::size_t j = 0; j < limits_.size(); ++j)
+    if (std::isfinite(action[j])) action[j] = static_cast<float>(legal(j, action[j]));
 }
 
 double SafetyGate::velocity_wish(std::size_t joint, double dt) const noexcept {
@@ -120,13 +126,13 @@ double SafetyGate::velocity_wish(std::size_t joint, double dt) const noexcept {
   return kind_ == ActionKind::joint_velocity ? wish : (wish - target_[joint]) / dt;
 }
 
-// The wish within the limits. Not std::clamp: a margin may leave no position at all.
-double SafetyGate::goal(std::size_t joint) const noexcept {
+// Not std::clamp: a margin may leave no position at all.
+double SafetyGate::legal(std::size_t joint, double wish) const noexcept {
   const auto& limits = limits_[joint];
   const bool velocity = kind_ == ActionKind::joint_velocity;
   const double least = velocity ? -limits.velocity_max : limits.position_min;
   const double most = velocity ? limits.velocity_max : limits.position_max;
-  return std::max(least, std::min(wish_[joint], most));
+  return std::max(least, std::min(wish, most));
 }
 
 bool SafetyGate::violates(std::size_t joint, float position, double dt) const noexcept {
@@ -169,17 +175,17 @@ Motion SafetyGate::limit_jerk(std::size_t joint, bool rest, double from, double 
   const auto& limits = limits_[joint];
   const MotionLimits most{limits.velocity_max, limits.acceleration_max, limits.jerk_max};
   const Motion now{velocity_[joint], acceleration_[joint]};
+  const double goal = legal(joint, wish_[joint]);  // of no use if the wish is NaN
   Motion wish;
   if (rest || std::isnan(wish_[joint])) {
     wish = follow_velocity(now, 0, 0, most, dt);
   } else if (kind_ == ActionKind::joint_velocity) {
     // The wish is taken to go on as it did since the last tick.
-    const double drift = (goal(joint) - goal_[joint]) / dt;
-    wish = follow_velocity(now, goal(joint), drift, most, dt);
+    const double drift = (goal - goal_[joint]) / dt;
+    wish = follow_velocity(now, goal, drift, most, dt);
   } else {
-    const double pace =
-        std::clamp((goal(joint) - goal_[joint]) / dt, -most.velocity, most.velocity);
-    wish = follow_position(now, goal(joint) - from, pace, most, dt);
+    const double pace = std::clamp((goal - goal_[joint]) / dt, -most.velocity, most.velocity);
+    wish = follow_position(now, goal - from, pace, most, dt);
   }
   const Room room{std::max(limits.position_max - from, 0.0),
                   std::max(from - limits.position_min, 0.0)};

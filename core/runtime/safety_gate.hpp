@@ -47,6 +47,7 @@ struct GateVerdict {
   /// beyond a position limit or a velocity that leads beyond one within this tick. Too much
   /// acceleration or jerk is no violation: smoothing that is the gate's work at every start.
   std::uint64_t violations = 0;
+  bool refused = false;  ///< nothing of the wish leaves: the robot is brought to rest
 };
 
 /// One robot's gate. Robot::act and Robot::send_chunk are its only callers in the host, and
@@ -78,6 +79,10 @@ class SafetyGate {
   /// [s] is how long the command will hold; what is no such time (0, negative, NaN) counts as the
   /// shortest, a microsecond, and more than an hour as an hour. [loop, rt]
   GateVerdict pass(std::span<float> action, std::span<const float> position, double dt) noexcept;
+
+  /// The nearest to `action` (dof) that breaks no limit of velocity, or of position if that is what
+  /// actions are, whatever the robot does now. What is not finite stays as it is. [loop, rt]
+  void keep_legal(std::span<float> action) const noexcept;
 
   /// The robot stands: the last command is rest. [loop, rt]
   void rest() noexcept;
@@ -114,7 +119,7 @@ class SafetyGate {
  private:
   double velocity_wish(std::size_t joint, double dt) const noexcept;
   bool violates(std::size_t joint, float position, double dt) const noexcept;
-  double goal(std::size_t joint) const noexcept;
+  double legal(std::size_t joint, double wish) const noexcept;
   Motion limit(std::size_t joint, bool rest, float position, double dt) const noexcept;
   Motion limit_acceleration(std::size_t joint, double wish, double from, double dt) const noexcept;
   Motion limit_jerk(std::size_t joint, bool rest, double from, double dt) const noexcept;

@@ -248,8 +248,10 @@ bool Swap::prepare() {
     };
     if (report_.kind == "embodiment") return refuse("the new generation has another embodiment");
     if (!prepared->generation->inference.policy()) return refuse("it would have no bundle");
-    if (!slot_.robot->generation()->inference.policy())
-      return refuse("the running generation has no bundle");
+    // A demonstrator is held against it as well as another policy.
+    if (!slot_.robot->generation()->inference.policy() &&
+        slot_.robot->counters().drive.load(std::memory_order_relaxed) != Drive::demonstration)
+      return refuse("the running generation has no bundle, and nobody demonstrates");
   }
   prepared->generation->fresh_memory = fresh_memory_;
   next_ = std::move(*prepared);

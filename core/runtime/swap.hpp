@@ -18,6 +18,7 @@
 #include "core/runtime/io_loop.hpp"
 #include "core/runtime/pact.hpp"
 #include "core/runtime/preparer.hpp"
+#include "core/runtime/recording.hpp"
 #include "core/runtime/robot.hpp"
 #include "core/runtime/swap_stage.hpp"
 #include "core/runtime/worker.hpp"
@@ -86,6 +87,8 @@ struct RobotSlot {
   std::unique_ptr<Worker> own_worker;   ///< null: it shares one
   Worker* worker = nullptr;
   std::unique_ptr<Robot> robot;
+
+  Recording recording;  ///< of its demonstrations
 
   std::mutex changing;               ///< held through a swap: one at a time
   bool removed = false;              ///< guarded by `changing`

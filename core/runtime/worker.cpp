@@ -56,6 +56,10 @@ std::unique_ptr<Generation> Worker::conclude(Robot& robot) {
   return other;
 }
 
+void Worker::record(Robot& robot, Recorder* recorder) {
+  ask({.kind = Command::Kind::record, .robot = &robot, .recorder = recorder});
+}
+
 void Worker::copy_window(Robot& robot, ObservationWindow& into) {
   ask({.kind = Command::Kind::copy_window, .robot = &robot, .window = &into});
 }
@@ -97,6 +101,9 @@ void Worker::obey(const Command& command) noexcept {
       break;
     case Command::Kind::conclude:
       *command.generation = command.robot->conclude();
+      break;
+    case Command::Kind::record:
+      command.robot->record(command.recorder);
       break;
     case Command::Kind::copy_window:
       if (command.robot->generation())

@@ -45,6 +45,8 @@ class Worker {
               Comparison& comparison);
   /// Robot::conclude(). [setup]
   std::unique_ptr<Generation> conclude(Robot& robot);
+  /// Robot::record(): what was borrowed before is not touched any more. [setup]
+  void record(Robot& robot, Recorder* recorder);
   /// Copies the robot's current window into `into` (as far as the sensors agree). [setup]
   void copy_window(Robot& robot, ObservationWindow& into);
 
@@ -61,7 +63,16 @@ class Worker {
 
  private:
   struct Command {
-    enum class Kind : std::uint8_t { adopt, drop, commit, shadow, conclude, copy_window, stop };
+    enum class Kind : std::uint8_t {
+      adopt,
+      drop,
+      commit,
+      shadow,
+      conclude,
+      record,
+      copy_window,
+      stop
+    };
     Kind kind = Kind::stop;
     Robot* robot = nullptr;
     std::unique_ptr<Generation>* generation = nullptr;  // in: next; out: the one that is left over
@@ -70,6 +81,7 @@ class Worker {
     std::uint32_t ticks = 0;
     Comparison* comparison = nullptr;
     ObservationWindow* window = nullptr;
+    Recorder* recorder = nullptr;
   };
 
   void run() noexcept;

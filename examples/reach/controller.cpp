@@ -24,6 +24,7 @@ struct Arguments {
   std::string arm, robot, endpoint, report, picture;
   double seconds = 0, wait = 2;
   std::uint64_t seed = 0;
+  bool teach = false;
 };
 
 int fail(const Error& error, int exit_code) {
@@ -52,6 +53,7 @@ Result<void> write_report(const Arguments& arguments, const reach::DriveReport& 
                                {"holds", report.holds},
                                {"targets", report.targets},
                                {"reached", report.reached},
+                               {"taught", report.taught},
                                {"generation", report.generation},
                                {"body_changed", report.body_changed},
                                {"rtt_us_p50", report.round_trip.quantile_us(0.5)},
@@ -96,8 +98,12 @@ int run(const Arguments& arguments) {
     const std::chrono::duration<double> driven = Clock::now() - start;
     return !interrupted && (arguments.seconds == 0 || driven.count() < arguments.seconds);
   };
-  reach::drive(*client, arm, goals, next_tick, report);
+  reach::Teacher teacher(*model, {.seed = arguments.seed + 1});
+  reach::drive(*client, arm, goals, next_tick, report, arguments.teach ? &teacher : nullptr);
 
+  if (arguments.teach)
+    std::printf("%s: %llu episodes taught\n", arguments.robot.c_str(),
+                static_cast<unsigned long long>(report.taught));
   std::printf(
       "%s%s: %llu of %llu goals reached in %llu ticks, %llu without an answer, generation "
       "%llu\n",
@@ -146,6 +152,9 @@ int main(int argc, char** argv) {
       ->capture_default_str()
       ->check(CLI::NonNegativeNumber);
   program.add_option("--seed", arguments.seed, "Of the goals")->capture_default_str();
+  program.add_flag(
+      "--teach", arguments.teach,
+      "Demonstrate, as the expert of the arm, until the robot gets another generation");
   program.add_option("--report", arguments.report, "JSON file to write at the end");
   program.add_option("--viewer", arguments.picture, "PNG of the last moment to write at the end");
   try {

@@ -9,7 +9,7 @@
 namespace cambium::reach {
 
 void drive(Client& client, Arm& arm, GoalSampler& goals, const std::function<bool()>& next_tick,
-           DriveReport& report) {
+           DriveReport& report, Teacher* teacher) {
   const double period = arm.model().period();
   // The rest of the period is for the physics.
   const std::chrono::microseconds patience(static_cast<std::int64_t>(0.8e6 * period));
@@ -18,6 +18,11 @@ void drive(Client& client, Arm& arm, GoalSampler& goals, const std::function<boo
   Attempt attempt(goals.next(arm.tool()), period);
   arm.show_goal(attempt.goal());
   client.start_episode();
+  const auto next_goal = [&] {
+    attempt = Attempt(goals.next(arm.tool()), period);
+    arm.show_goal(attempt.goal());
+  };
+  std::uint64_t taught_generation = 0;  // 0: not known yet
   while (next_tick()) {
     const Point tool = arm.tool();
     const float tool_f[] = {static_cast<float>(tool[0]), static_cast<float>(tool[1]),
@@ -33,6 +38,7 @@ void drive(Client& client, Arm& arm, GoalSampler& goals, const std::function<boo
     Status status = client.set("joint_position", joints);
     if (status.ok()) status = client.set("tool", tool_f);
     if (status.ok()) status = client.set("goal", goal_f);
+    if (status.ok() && teacher) status = teacher->show(client, arm.joint_position(), goal);
     // Without a connection, act() is what looks for one.
     if (status.ok() || status.code() == Code::unavailable) status = client.act(reply, patience);
     ++report.ticks;
@@ -49,16 +55,27 @@ void drive(Client& client, Arm& arm, GoalSampler& goals, const std::function<boo
       ++report.timeouts;
     }
     arm.step(command);
-    if (!answered || reply.drive != Drive::policy) {
+    if (!answered || reply.drive != (teacher ? Drive::demonstration : Drive::policy)) {
       report.holds += answered;
       continue;
     }
     const Verdict verdict = attempt.update(arm.tool());
+    if (teacher) {
+      if (taught_generation == 0) taught_generation = reply.generation;
+      const bool learned = reply.generation != taught_generation;
+      if (!learned && verdict == Verdict::running && attempt.time() < teacher->time_limit())
+        continue;
+      ++report.taught;
+      teacher->next_episode();
+      if (learned) teacher = nullptr;  // a policy has taken over: let it
+      next_goal();
+      client.start_episode();
+      continue;
+    }
     if (verdict == Verdict::running) continue;
     ++report.targets;
     report.reached += verdict == Verdict::reached;
-    attempt = Attempt(goals.next(arm.tool()), period);
-    arm.show_goal(attempt.goal());
+    next_goal();
   }
 }
 

@@ -1,38 +1,14 @@
 #include "examples/reach/record.hpp"
 
-#include <cmath>
 #include <random>
 
 #include "core/learn/embodiment_scale.hpp"
 #include "examples/reach/arm.hpp"
+#include "examples/reach/drifting_noise.hpp"
 #include "examples/reach/task.hpp"
 
 namespace cambium::reach {
 namespace {
-
-// Velocity noise that drifts rather than shivers: white noise would average out within a few ticks.
-class DriftingNoise {
- public:
-  DriftingNoise(const ArmModel& model, const RecordOptions& options)
-      : model_(&model), options_(&options), state_(model.dof()) {}
-
-  void restart() { std::fill(state_.begin(), state_.end(), 0.0); }
-
-  void add_to(std::span<double> velocity, std::mt19937_64& random) {
-    const double memory = options_->noise_memory;
-    const double fresh = options_->noise * std::sqrt(1 - memory * memory);
-    for (std::size_t j = 0; j < state_.size(); ++j) {
-      state_[j] = memory * state_[j] + fresh * normal_(random);
-      velocity[j] += state_[j] * model_->joints()[j].velocity_max;
-    }
-  }
-
- private:
-  const ArmModel* model_;
-  const RecordOptions* options_;
-  std::vector<double> state_;  // in parts of velocity_max
-  std::normal_distribution<double> normal_;
-};
 
 template <class Numbers>
 void append(const Numbers& numbers, std::vector<float>& to) {
@@ -59,7 +35,7 @@ Recording record(const ArmModel& model, const plugin::Embodiment& embodiment,
   Expert expert(model);
   GoalSampler goals(model, options.seed);
   std::mt19937_64 random(options.seed + 1);
-  DriftingNoise noise(model, options);
+  DriftingNoise noise(model, options.noise, options.noise_memory);
   std::vector<float> label(static_cast<std::size_t>(options.horizon) * dof);
   std::vector<double> velocity(dof);
   for (std::uint32_t episode = 0; episode < options.episodes; ++episode) {

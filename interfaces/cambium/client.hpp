@@ -42,14 +42,15 @@ struct RobotInfo {
   bool shared_memory = false;  ///< large readings do not travel as bytes
 };
 
-/// Who drives: the policy, or a rung of the fallback ladder.
+/// Who drives: the policy, a rung of the fallback ladder, or the controller's own demonstrator.
 enum class Drive : std::uint8_t {
   policy = 0,
   waiting = 1,
   hold = 2,
   damped_stop = 3,
   safe_pose = 4,
-  finish_chunk = 5,  ///< the policy is in trouble: what is left of its last chunk, then hold
+  finish_chunk = 5,   ///< the policy is in trouble: what is left of its last chunk, then hold
+  demonstration = 6,  ///< what demonstrate() was given, as the gate let it through
 };
 
 constexpr const char* to_string(Drive drive) noexcept {
@@ -66,6 +67,8 @@ constexpr const char* to_string(Drive drive) noexcept {
       return "safe pose";
     case Drive::finish_chunk:
       return "finish chunk";
+    case Drive::demonstration:
+      return "demonstration";
   }
   return "unknown";
 }
@@ -161,10 +164,18 @@ class Client {
   /// trunk remembers goes on.
   void start_episode() noexcept;
 
+  /// A person or an expert commands this tick: the next act() sends it along, and what is answered
+  /// is this action, once it has passed the safety gate, instead of the policy's. Copied.
+  /// action  (dof)           unit of RobotInfo::action
+  /// label   (dof) or empty  what a policy is to learn of this tick, if that is not what is
+  ///                         commanded: an expert whose commands are disturbed on purpose
+  /// bad_argument if a size does not fit; unavailable while not connected.
+  Status demonstrate(std::span<const float> action, std::span<const float> label = {}) noexcept;
+
   /// Sends what was set and waits for the gated action. timeout: no answer in time (a late one will
   /// be dropped, never mistaken for the next); unavailable: not connected; stale: the body changed.
   Status act(ActionReply& reply, std::chrono::microseconds timeout) noexcept;
-  /// Sends what was set and waits for a fresh chunk (lockstep).
+  /// Sends what was set and waits for a fresh chunk (lockstep); bad_argument after demonstrate().
   Status infer(ChunkReply& reply, std::chrono::microseconds timeout) noexcept;
 
  private:

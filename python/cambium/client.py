@@ -9,7 +9,8 @@ import time
 from types import TracebackType
 from typing import Any, Callable
 
-from numpy.typing import ArrayLike
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from cambium._wire import schema
 from cambium._wire.dealer import Dealer
@@ -76,6 +77,8 @@ class Client:
         self._answer: ActionReply | ChunkReply | None = None  # to the last observation
         self._silent_calls = 0
         self._last_drive = Drive.policy
+        self._demonstrated: NDArray[np.float32] | None = None  # of the next observation
+        self._label: NDArray[np.float32] | None = None
 
     def close(self) -> None:
         """Ends the connection; the host notices by the silence. Twice is once."""
@@ -124,6 +127,24 @@ class Client:
         remembers goes on."""
         self._link.start_episode()
 
+    def demonstrate(self, action: ArrayLike, label: ArrayLike | None = None) -> Code:
+        """A person or an expert commands this tick: the next `act()` sends it along, and what is answered is this
+        action, once it has passed the safety gate, instead of the policy's. Copied.
+
+        action  (dof) numbers, unit of `RobotInfo.action`
+        label   (dof) what a policy is to learn of this tick, if that is not what is commanded: an expert whose
+                commands are disturbed on purpose
+
+        Returns ok, or unavailable while not connected. Raises CambiumError: bad_argument for what does not fit.
+        """
+        info = self.robot
+        if info is None:
+            return Code.unavailable
+        shown = _numbers("action", action, info)
+        self._label = None if label is None else _numbers("label", label, info)
+        self._demonstrated = shown
+        return Code.ok
+
     def act(self, timeout: float) -> ActionReply:
         """Sends what was set and waits [s] for the gated action.
 
@@ -131,12 +152,18 @@ class Client:
         one will be dropped, never mistaken for the next), unavailable (not connected), stale (the body
         changed), bad_argument (a sensor was not set since the connection was made), or the host's refusal.
         """
-        code = self._exchange(schema.WANT_ACTION, 0, timeout)
+        try:
+            code = self._exchange(schema.WANT_ACTION, 0, timeout)
+        finally:
+            self._demonstrated = self._label = None  # a command is for one tick, sent or not
         answer = self._answer
         return answer if code is Code.ok and isinstance(answer, ActionReply) else ActionReply(code)
 
     def infer(self, timeout: float) -> ChunkReply:
-        """Sends what was set and waits [s] for a fresh chunk (lockstep). Codes as of `act()`."""
+        """Sends what was set and waits [s] for a fresh chunk (lockstep). Codes as of `act()`; bad_argument after
+        `demonstrate()`."""
+        if self._demonstrated is not None:
+            return ChunkReply(Code.bad_argument)  # a chunk is the policy's
         if self._hold_chunks:
             # An eighth is left for the answer: one that the robot makes is better than none.
             patience_ms = min(max(int(timeout * 875), 1), 60_000)
@@ -159,7 +186,7 @@ class Client:
             return Code.bad_argument
         self._answer = None
         link.refusal = Code.ok
-        if not link.send_observation(want, patience_ms):
+        if not link.send_observation(want, patience_ms, self._demonstrated, self._label):
             link.lost("the host is gone")
             return Code.unavailable
         while not self._is_answer(want):
@@ -226,3 +253,15 @@ def _index_of(sensor: str | int, info: RobotInfo) -> int:
     if 0 <= sensor < len(info.sensors):
         return int(sensor)
     raise CambiumError(Code.bad_argument, f"no sensor {sensor}, the robot has {len(info.sensors)}")
+
+
+def _numbers(what: str, values: ArrayLike, info: RobotInfo) -> NDArray[np.float32]:
+    dof = len(info.joints)
+    try:
+        array = np.array(values, dtype=np.float32)
+    except (TypeError, ValueError):
+        raise CambiumError(Code.bad_argument, f"{what}: expected {dof} numbers (f32)") from None
+    if array.shape != (dof,):
+        text = f"{what}: values of shape {array.shape}, robot '{info.robot}' has {dof} joints"
+        raise CambiumError(Code.bad_argument, text)
+    return array

@@ -8,6 +8,9 @@ import os
 import time
 from typing import Any, Callable
 
+import numpy as np
+from numpy.typing import NDArray
+
 from cambium._wire import schema
 from cambium._wire.dealer import Dealer
 from cambium._wire.reader import Malformed, identifier_of, read
@@ -110,7 +113,13 @@ class Link:
         """The host has answered an observation of the task."""
         self._new_task = False
 
-    def send_observation(self, want: int, patience_ms: int) -> bool:
+    def send_observation(
+        self,
+        want: int,
+        patience_ms: int,
+        demonstrated: NDArray[np.float32] | None = None,
+        label: NDArray[np.float32] | None = None,
+    ) -> bool:
         self._sequence += 1
         observation = {
             "robot_id": self._robot_id,
@@ -122,6 +131,8 @@ class Link:
             "readings": self.readings.pack(self._sequence),
             "same_task": not self._new_task,
             "patience_ms": patience_ms,
+            "demonstrated": demonstrated,
+            "label": label,
         }
         sent = self._dealer.send(write(schema.OBSERVATION, observation))
         if sent:

@@ -24,7 +24,7 @@ class ActionKind(enum.IntEnum):
 
 
 class Drive(enum.IntEnum):
-    """Who drives: the policy, or a rung of the fallback ladder."""
+    """Who drives: the policy, a rung of the fallback ladder, or the controller's own demonstrator."""
 
     policy = 0
     waiting = 1
@@ -32,6 +32,7 @@ class Drive(enum.IntEnum):
     damped_stop = 3
     safe_pose = 4
     finish_chunk = 5  #: the policy is in trouble: what is left of its last chunk, then hold
+    demonstration = 6  #: what `demonstrate()` was given, as the gate let it through
     unknown = 255  #: a rung that this version has no name for
 
     def __str__(self) -> str:

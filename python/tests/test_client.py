@@ -87,6 +87,38 @@ class Driving(HostTest):
             self.assertIs(caught.exception.code, code)
             self.assertIn(text, str(caught.exception))
 
+    def test_a_demonstration_is_answered_once_it_has_passed_the_gate(self) -> None:
+        client = self.client()
+        info = client.wait(PATIENCE)
+        limits = [one.velocity_max for one in info.joints]
+        for command in ([0.0, 0.01, -0.01], [50.0, 0.0, 0.0]):
+            observe(client)
+            self.assertIs(client.demonstrate(command, label=[0.0, 0.0, 0.0]), Code.ok)
+            reply = client.act(PATIENCE)
+            self.assertEqual((reply.code, reply.drive, reply.reason), (Code.ok, Drive.demonstration, Code.ok))
+            self.assertTrue(np.all(np.abs(reply.values) <= limits))
+        self.assertEqual(reply.limited, 1)
+        observe(client)
+        self.assertIsNot(client.act(PATIENCE).drive, Drive.demonstration)  # a command is for one tick
+        self.tick_until(client, by_policy)
+
+    def test_a_demonstration_that_does_not_fit_is_said(self) -> None:
+        client = self.client()
+        self.assertIs(client.demonstrate([0, 0, 0]), Code.unavailable)
+        client.wait(PATIENCE)
+        for command, label, text in (
+            ([0, 0], None, "action: values of shape \\(2,\\), robot 'left' has 3 joints"),
+            ([0, 0, 0], [[0, 0, 0]], "label: values of shape"),
+            ("fast", None, "action: expected 3 numbers"),
+        ):
+            with self.assertRaisesRegex(CambiumError, text) as caught:
+                client.demonstrate(command, label)  # type: ignore[arg-type]
+            self.assertIs(caught.exception.code, Code.bad_argument)
+        observe(client)
+        client.demonstrate([0, 0, 0])
+        self.assertIs(client.infer(PATIENCE).code, Code.bad_argument)
+        self.assertTrue(client.act(PATIENCE))
+
     def test_a_sensor_that_was_never_set_is_no_observation(self) -> None:
         client = self.client()
         client.wait(PATIENCE)

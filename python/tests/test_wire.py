@@ -67,6 +67,8 @@ SAMPLES: dict[str, dict[str, Any]] = {
         "readings": [{"values": [1.0, -2.5]}, {"place": {"offset": 64, "sequence": 2, "size": 72}}],
         "same_task": True,
         "patience_ms": 875,
+        "demonstrated": [0.5, -0.5],
+        "label": [0.25, -0.25],
     },
     "Action": {"robot_id": 4, "sequence": 7, "generation": 3, "body": 9, "drive": 5, "reason": 2, "limited": 6,
                "chunk_index": 3, "values": [0.5, -0.25]},
@@ -80,8 +82,8 @@ SAMPLES: dict[str, dict[str, Any]] = {
                     "head": "mlp", "bundle": "/b", "stem_plugin": "/s", "embodiment": "e", "shadow": 0,
                     "probation": 5, "shadow_bound": 0.5, "dry_run": True, "no_wait": True, "isolate": True,
                     "stock": "/t", "bundles": ["left=/a", "right=/b"], "keep_old_s": 1.5, "fresh": True,
-                    "session": "s"},
-        "reply": {"code": 11, "text": "no", "json": "{}"},
+                    "session": "s", "ticket": 2**50},
+        "reply": {"code": 11, "text": "no", "json": "{}", "rows": [0.5, 1.5], "begins": [1, 0]},
     },
 }  # fmt: skip
 
@@ -226,7 +228,7 @@ def described(name: str, kind: Any) -> tuple[str, str, bool]:
 
 
 NAMES = {"want": ["action", "chunk", "chunk_or_hold"]}
-NAMES["drive"] = ["policy", "waiting", "hold", "damped_stop", "safe_pose", "finish_chunk"]
+NAMES["drive"] = ["policy", "waiting", "hold", "damped_stop", "safe_pose", "finish_chunk", "demonstration"]
 
 
 def with_names(message: schema.Table, sample: dict[str, Any]) -> dict[str, Any]:

@@ -7,6 +7,7 @@
 #include "core/nn/safetensors.hpp"
 #include "core/trunk/session_file.hpp"
 #include "tests/fuzz/seeds.hpp"
+#include "tests/support/joint_files.hpp"
 #include "tests/support/temporary.hpp"
 #include "tests/support/toy_files.hpp"
 #include "tests/unit/learn/synthetic.hpp"
@@ -60,6 +61,16 @@ void write_sessions(const fs::path& fits, const fs::path& foreign) {
   must(trunk::write_session(foreign, record, memory));
 }
 
+plugin::Embodiment lift_and_elbow() {
+  plugin::Embodiment body;
+  body.name = "arm";
+  body.joints = {{"lift", JointKind::prismatic, 0, 0.5, 0.2, 1, 0.1},
+                 {"elbow", JointKind::revolute, -1, 2, 3, 9, 0.5}};
+  body.home_tool = {0.6, 0, 0.2};
+  body.axes = {{{0, 0, 0}, {0, 0, 1}}, {{0.3, 0, 0.1}, {0, 1, 0}}};
+  return body;
+}
+
 }  // namespace
 
 void file_seeds(const Keep& keep, const fs::path& work) {
@@ -82,6 +93,10 @@ void file_seeds(const Keep& keep, const fs::path& work) {
     keep_file("safetensors", std::string("toy_") + to_string(precision), converted);
   }
   keep_file("bundle", "toy", toy_bundle);
+  const auto joint_stock = test::write_joint_stock(work / "joint_stock");
+  test::write_joint_bundle(work / "joint_bundle", joint_stock, lift_and_elbow());
+  keep_file("stock", "joints", work / "joint_stock");
+  keep_file("bundle", "joints", work / "joint_bundle");
   keep_file("safetensors", "toy_bundle", toy_bundle);
   write_all_types(work / "types");
   keep_file("safetensors", "types", work / "types");
@@ -97,6 +112,17 @@ void file_seeds(const Keep& keep, const fs::path& work) {
   keep_file("session", "stock", toy_stock);
   must(learn::write_demonstrations(work / "demonstrations", test::planar_reach("arm", 2, 2, 2)));
   keep_file("demonstrations", "planar_reach", work / "demonstrations");
+  auto described = test::planar_reach("arm", 2, 2, 2);
+  auto& scale = described.scale;
+  scale.chain = {.joints = {}, .home_tool = scale.home_tool, .reach = scale.reach};
+  for (std::size_t j = 0; j < scale.joint_names.size(); ++j)
+    scale.chain->joints.push_back({.direction = {0, 0, 1},
+                                   .home = scale.position_min[j],
+                                   .position_min = scale.position_min[j],
+                                   .position_max = scale.position_max[j],
+                                   .velocity_max = scale.velocity_max[j]});
+  must(learn::write_demonstrations(work / "described", described));
+  keep_file("demonstrations", "described", work / "described");
 
   keep_file("config", "all_keys", source / "examples/config/all_keys.toml");
   for (const char* text :

@@ -59,6 +59,14 @@ void from_controllers(const Keep& keep) {
   observation("observation", wire::Want::action, {0.1F, -0.1F});
   observation("observation_lockstep", wire::Want::chunk, {0.1F, -0.1F});
   observation("observation_short", wire::Want::action, {0.1F});
+  seed(keep, {"host_control"}, "observation_demonstrated", [&](Builder& b) {
+    const Floats joints = {0.1F, -0.1F}, goal = {0, 0, 0}, command = {0.2F, 9}, label = {0.1F, 0};
+    const std::vector readings = {wire::CreateReadingDirect(b, &joints),
+                                  wire::CreateReadingDirect(b, &goal)};
+    wire::FinishObservationBuffer(
+        b, wire::CreateObservationDirect(b, 0, 1, 1, 5, wire::Want::action, false, &readings, false,
+                                         0, &command, &label));
+  });
   seed(keep, {"host_control"}, "observation_in_memory", [&](Builder& b) {
     const Floats joints = {0.1F, -0.1F};
     const wire::Place place(64, 2, 3);
@@ -204,6 +212,8 @@ void from_the_command_line(const Keep& keep) {
   request("add", "right", TOY_CART);
   request("remove", "left", "");
   request("reload", "left", "");
+  request("record", "left", "");
+  request("record-take", "left", "");
   seed(keep, {"admin_request"}, "trunk-swap", [&](Builder& b) {
     const auto bundles = b.CreateVectorOfStrings({"left=/models/arm.safetensors"});
     const auto verb = b.CreateString("trunk-swap"), stock = b.CreateString("/models/stock");

@@ -13,7 +13,10 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   for (const auto& stem : stock->shared_stems()) {
     fuzz::promise(stock->find_stem(stem.sensor) == &stem, "a shared stem is found by its sensor");
     (void)stock->stem_weights(stem.sensor);
+    fuzz::promise(stem.shape.empty() == stem.each_number(),
+                  "a stem knows its tokens or makes one each");
   }
+  (void)stock->shared_head_weights();
   fuzz::says_why(trunk::load_model(stock->file(), {.backend = nn::Backend::eigen, .max_rows = 64}));
   return 0;
 }

@@ -18,6 +18,9 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   fuzz::promise(!robot->embodiment.joints.empty(), "a robot has a joint");
   fuzz::promise(robot->joint_comments.size() == robot->embodiment.joints.size(),
                 "each joint has its comment");
+  const auto axes = robot->embodiment.axes.size();
+  fuzz::promise(axes == 0 || axes == robot->embodiment.joints.size(),
+                "every joint or none has axes");
   for (const auto& joint : robot->embodiment.joints)
     fuzz::promise(joint.position_min < joint.position_max && std::isfinite(joint.velocity_max),
                   "limits make sense");

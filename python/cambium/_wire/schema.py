@@ -111,6 +111,8 @@ OBSERVATION = Table(
         "readings": TableList(READING),
         "same_task": "bool",
         "patience_ms": "uint32",
+        "demonstrated": "[float]",
+        "label": "[float]",
     },
     b"CBOB",
 )
@@ -196,9 +198,12 @@ ADMIN_REQUEST = Table(
         "keep_old_s": "double",
         "fresh": "bool",
         "session": "string",
+        "ticket": "uint64",
     },
 )
-ADMIN_REPLY = Table("AdminReply", {"code": "uint16", "text": "string", "json": "string"})
+ADMIN_REPLY = Table(
+    "AdminReply", {"code": "uint16", "text": "string", "json": "string", "rows": "[float]", "begins": "[ubyte]"}
+)
 ADMIN = Table("Admin", {"request": ADMIN_REQUEST, "reply": ADMIN_REPLY}, b"CBAD")
 
 MESSAGES = (HELLO, WELCOME, OBSERVATION, ACTION, CHUNK, NOTICE, MEMORY, ADMIN)

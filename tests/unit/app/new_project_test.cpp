@@ -13,6 +13,7 @@ namespace {
 
 using testing::AllOf;
 using testing::DoubleNear;
+using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::Not;
 namespace fs = std::filesystem;
@@ -107,6 +108,73 @@ TEST_F(NewProjectTest, TakesJointsLimitsAndToolPointFromAUrdf) {
   EXPECT_EQ(robot->embodiment.home_tool[1], 0);
   EXPECT_THAT(robot->embodiment.home_tool[2], DoubleNear(0.3 - 0.08 * std::sin(1.0), 1e-6));
   EXPECT_THAT(robot->embodiment.reach, DoubleNear(0.2 + 0.3 + 0.25 + 0.1 + 0.08, 1e-6));
+}
+
+TEST_F(NewProjectTest, TakesWhereTheJointsLieAtHomeFromAUrdf) {
+  const auto robot = read_urdf(SAMPLE_URDF, "sample_arm");
+  ASSERT_TRUE(robot) << robot.error().message;
+  const auto& axes = robot->embodiment.axes;
+  ASSERT_EQ(axes.size(), 4u);
+  // By hand; the lift is at home in the middle of its range, 0.15 out.
+  EXPECT_THAT(axes[0].point, ElementsAre(0, 0, 0.1));
+  EXPECT_THAT(axes[0].direction, ElementsAre(0, 0, 1));
+  EXPECT_THAT(axes[1].point, ElementsAre(0, 0, 0.3));
+  EXPECT_THAT(axes[1].direction, ElementsAre(0, 1, 0));
+  EXPECT_THAT(axes[2].point, ElementsAre(0.3, 0, 0.3));
+  EXPECT_THAT(axes[2].direction, ElementsAre(1, 0, 0));
+  EXPECT_THAT(axes[3].point, ElementsAre(0.55, 0, 0.3));
+  const auto folder = write_project({"sample_arm", SAMPLE_URDF, dir_});
+  ASSERT_TRUE(folder) << folder.error().message;
+  EXPECT_THAT(read(*folder / "plugin.cpp"),
+              AllOf(HasSubstr("    {{0.55, 0, 0.3}, {0, 1, 0}},  // wrist\n"),
+                    HasSubstr("    .axes = kAxes,\n")));
+}
+
+TEST_F(NewProjectTest, TurnsAxesByOriginsAndByJointsThatAreNotAtZero) {
+  std::ofstream(dir_ / "arm.urdf")
+      << "<robot name='arm'><link name='base'/><link name='one'/><link name='two'/>"
+         "<joint name='first' type='revolute'><parent link='base'/><child link='one'/>"
+         "<origin xyz='0 0 1' rpy='1.5707963267948966 0 0'/><axis xyz='0 0 2'/>"
+         "<limit lower='0.5' upper='1.5' velocity='1' effort='1'/></joint>"
+         "<joint name='second' type='revolute'><parent link='one'/><child link='two'/>"
+         "<origin xyz='0.5 0 0'/><axis xyz='0 1 0'/>"
+         "<limit lower='-1' upper='1' velocity='1' effort='1'/></joint></robot>";
+  const auto robot = read_urdf(dir_ / "arm.urdf", "arm");
+  ASSERT_TRUE(robot) << robot.error().message;
+  const auto& axes = robot->embodiment.axes;
+  ASSERT_EQ(axes.size(), 2u);
+  // The first one's z lies along -y; at home it is turned by 1 rad: its x to (cos 1, 0, sin 1).
+  EXPECT_THAT(axes[0].direction, ElementsAre(0, -1, 0));
+  EXPECT_THAT(axes[1].point, ElementsAre(DoubleNear(0.5 * std::cos(1.0), 1e-6), 0,
+                                         DoubleNear(1 + 0.5 * std::sin(1.0), 1e-6)));
+  EXPECT_THAT(axes[1].direction,
+              ElementsAre(DoubleNear(-std::sin(1.0), 1e-8), 0, DoubleNear(std::cos(1.0), 1e-8)));
+}
+
+TEST_F(NewProjectTest, LeavesAxesOutWhereJointsAreNoChainToTheTool) {
+  const std::string limit = "<limit lower='-1' upper='1' velocity='1' effort='1'/>";
+  const auto joint = [&](const std::string& name, const std::string& from, const std::string& to,
+                         const std::string& more) {
+    return "<joint name='" + name + "' type='revolute'><parent link='" + from + "'/><child link='" +
+           to + "'/>" + limit + more + "</joint>";
+  };
+  const auto read_with = [&](const std::string& joints) {
+    std::ofstream(dir_ / "arm.urdf") << "<robot name='arm'><link name='base'/><link name='one'/>"
+                                        "<link name='two'/><link name='three'/>"
+                                     << joints << "</robot>";
+    return read_urdf(dir_ / "arm.urdf", "arm");
+  };
+  const auto fork = read_with(joint("a", "base", "one", "") + joint("b", "one", "two", "") +
+                              joint("c", "one", "three", ""));
+  ASSERT_TRUE(fork) << fork.error().message;
+  EXPECT_TRUE(fork->embodiment.axes.empty());
+  EXPECT_EQ(fork->notes.back(), "axes are left out: not every joint moves the tool");
+  const auto parallel =
+      read_with(joint("a", "base", "one", "") + joint("b", "one", "two", "<mimic joint='a'/>") +
+                joint("c", "two", "three", ""));
+  ASSERT_TRUE(parallel) << parallel.error().message;
+  EXPECT_TRUE(parallel->embodiment.axes.empty());
+  EXPECT_EQ(parallel->notes.back(), "axes are left out: a joint before the tool follows another");
 }
 
 TEST_F(NewProjectTest, StatesWhatItAssumedOfAContinuousJoint) {

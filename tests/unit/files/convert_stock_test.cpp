@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "core/nn/half.hpp"
+#include "tests/support/joint_files.hpp"
 #include "tests/support/temporary.hpp"
 #include "tests/support/toy_files.hpp"
 
@@ -199,6 +200,19 @@ TEST_F(ConvertStock, TellsHowFarItIsAndLeavesNothingWhenToldToStop) {
                                      [](std::uint64_t, std::uint64_t) { return false; });
   EXPECT_THAT(stopped.error().message, HasSubstr("interrupted"));
   EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder_.path()), {}), 2);
+}
+
+TEST_F(ConvertStock, KeepsWhatIsForBodiesOfAnySize) {
+  const auto stock = test::write_joint_stock(file_);
+  const auto done = convert_stock(file_, to_, Precision::int8, {});
+  ASSERT_TRUE(done) << done.error().message;
+  const auto converted = Stock::open(to_);
+  ASSERT_TRUE(converted) << converted.error().message;
+  EXPECT_TRUE(converted->find_stem("joint_position")->each_number());
+  EXPECT_EQ(converted->shared_head(), stock.shared_head());
+  const std::string weight = std::string(kSharedHeadPrefix) + "net.0.weight";
+  EXPECT_EQ(type(to_, weight), DType::f32);
+  EXPECT_EQ(weights(to_, weight), weights(file_, weight));
 }
 
 }  // namespace

@@ -265,13 +265,21 @@ const Kind kKinds[] = {
     {{"hpt", 8, 2, 2, 2, {}}, 1},
     {{"streaming", 8, 2, 2, 4, {{"intermediate_size", "6"}, {"rope_theta", "50"}}}, 3}};
 
+// "one" and "two" have stems and heads of their own; "three" has a token and a head's pass for each
+// joint, all of them shared, "four" a joint head of its own.
 Policy small_policy(const nn::TrunkShape& shape) {
   Policy policy(shape);
-  policy.add_shared_stem("tool", 3, {5});
-  policy.add_shared_stem("goal", 3, {5});
-  policy.add_body("one", {{"joint_position", 2, false}, {"tool", 3, true}, {"goal", 3, true}}, 4,
-                  {6}, {7, 5});
-  policy.add_body("two", {{"joint_position", 4, false}, {"tool", 3, true}}, 8, {6}, {});
+  policy.add_shared_stem("tool", {3}, {5});
+  policy.add_shared_stem("goal", {3}, {5});
+  policy.add_shared_stem("joint_position", {}, {4});
+  policy.add_shared_head(2, {6});
+  policy.add_body("one", {{"joint_position", 2, false, {6}}, {"tool", 3, true}, {"goal", 3, true}},
+                  {2, 2, {7, 5}});
+  policy.add_body("two", {{"joint_position", 4, false, {6}}, {"tool", 3, true}}, {2, 4});
+  policy.add_body("three", {{"goal", 3, true}, {"joint_position", 20, true, {}, 2}},
+                  {2, 2, {}, HeadKind::joint, true});
+  policy.add_body("four", {{"goal", 3, true}, {"joint_position", 30, true, {}, 3}},
+                  {2, 3, {5}, HeadKind::joint});
   return policy;
 }
 
@@ -290,12 +298,12 @@ TEST_P(GradientOf, TheWholePolicyIsRightForEveryBodyAndFrozenStock) {
     for (const TokenStem& stem : body.stems)
       inputs.push_back(numbers(batch.rows() * stem.size, inputs.size()));
     for (const Numbers& input : inputs) views.push_back(input.data());
-    const Numbers target = numbers(batch.rows() * body.outputs, 9);
+    const Numbers target = numbers(batch.rows() * body.outputs(), 9);
     Numbers dout(target.size());
     PolicyTrace<double> trace;
     const auto loss = [&] {
-      policy.forward(weights.data(), body, batch, views, trace);
-      return smooth_l1(dout.size(), trace.head.out.data(), target.data(), 0.05, 1.0, dout.data());
+      const double* out = policy.forward(weights.data(), body, batch, views, trace);
+      return smooth_l1(dout.size(), out, target.data(), 0.05, 1.0, dout.data());
     };
     Numbers gradient(weights.size(), 0.0);
     loss();
@@ -324,11 +332,11 @@ TEST_P(GradientOf, FloatsIsThatOfDoubles) {
       inputs.emplace_back(values.begin(), values.end());
     }
     for (const auto& input : inputs) views.push_back(input.data());
-    std::vector<T> target(batch.rows() * body.outputs, T(0.1)), dout(target.size()),
+    std::vector<T> target(batch.rows() * body.outputs(), T(0.1)), dout(target.size()),
         gradient(w.size());
     PolicyTrace<T> trace;
-    policy.forward(w.data(), body, batch, views, trace);
-    smooth_l1(dout.size(), trace.head.out.data(), target.data(), T(0.05), T(1), dout.data());
+    const T* out = policy.forward(w.data(), body, batch, views, trace);
+    smooth_l1(dout.size(), out, target.data(), T(0.05), T(1), dout.data());
     policy.backward(w.data(), gradient.data(), false, body, batch, views, trace, dout.data());
     return gradient;
   };

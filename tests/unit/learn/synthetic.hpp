@@ -83,4 +83,20 @@ inline learn::Demonstrations planar_reach(const std::string& name, std::uint32_t
   return d;
 }
 
+/// The same, with where its joints lie.
+inline learn::Demonstrations with_axes(learn::Demonstrations d) {
+  nn::ChainSpec chain;
+  const auto n = static_cast<double>(d.dof);
+  for (std::uint32_t i = 0; i < d.dof; ++i)
+    chain.joints.push_back({.point = {i / n, 0, 0.1},
+                            .direction = {0, 0, 1},
+                            .position_min = d.scale.position_min[i],
+                            .position_max = d.scale.position_max[i],
+                            .velocity_max = d.scale.velocity_max[i]});
+  d.scale.home_tool = chain.home_tool = {1, 0, 0.1};
+  chain.reach = d.scale.reach;
+  d.scale.chain = chain;
+  return d;
+}
+
 }  // namespace cambium::test

@@ -5,8 +5,8 @@
 #include <cmath>
 #include <optional>
 
-#include "core/learn/learned_files.hpp"
 #include "core/learn/optimiser.hpp"
+#include "core/learn/planting.hpp"
 #include "core/learn/training_run.hpp"
 #include "core/nn/bundle.hpp"
 #include "tests/support/temporary.hpp"
@@ -169,23 +169,20 @@ TEST(Graft, GivesAPolicyThatActsAsTrained) {
   // Back from the two files alone: the loss of these weights on held-out rows is the reported one.
   const auto stock = nn::Stock::open(orchard.stock());
   const auto bundle = nn::Bundle::open(orchard.graft_job.output);
-  auto policy = policy_on(*stock);
   const Recipe& recipe = orchard.graft_job.recipe;
-  std::vector<Dataset> data;
-  data.push_back(*make_dataset(*read_demonstrations(orchard.graft_job.demonstrations),
-                               {"joint_position"}, {"tool", "goal"}, recipe));
-  add_body(*policy, data[0], recipe);
-  auto weights = policy->layout().initial(99);
-  ASSERT_TRUE(load_stock(*stock, *policy, weights));
-  for (const ParameterPlace& place : policy->layout().places())
-    if (place.offset >= policy->stock().end) {
+  auto planted = plant(*read_demonstrations(orchard.graft_job.demonstrations), *stock,
+                       Ground::stock, HeadStart::stock, recipe);
+  ASSERT_TRUE(planted) << planted.error().message;
+  for (const ParameterPlace& place : planted->policy.layout().places())
+    if (place.offset >= planted->policy.stock().end) {
       const auto values = bundle->file().read_f32(place.name);
       ASSERT_TRUE(values) << values.error().message;
       std::copy(values->begin(), values->end(),
-                weights.begin() + static_cast<std::ptrdiff_t>(place.offset));
+                planted->weights.begin() + static_cast<std::ptrdiff_t>(place.offset));
     }
-  Trainer trainer(*policy, data, recipe, true);
-  EXPECT_DOUBLE_EQ(trainer.validate(begin_training(weights)), report->curve.back().validation);
+  Trainer trainer(planted->policy, planted->data, recipe, true);
+  EXPECT_DOUBLE_EQ(trainer.validate(begin_training(planted->weights)),
+                   report->curve.back().validation);
 }
 
 TEST(Training, SameSeedGivesSameBytesForAnyNumberOfThreads) {

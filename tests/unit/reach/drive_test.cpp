@@ -8,7 +8,8 @@ namespace {
 class Driving : public EveryArm {
  protected:
   // As fast as the host answers: ticks are counted, not waited for.
-  void drive_for(std::uint64_t ticks, ExpertHostOptions options, DriveReport& report) {
+  void drive_for(std::uint64_t ticks, ExpertHostOptions options, DriveReport& report,
+                 bool teach = false) {
     const ExpertHost host(*model, body, options);
     auto client = Client::open({.endpoint = host.endpoint(),
                                 .robot = "left",
@@ -21,8 +22,9 @@ class Driving : public EveryArm {
     Arm arm(*model);
     GoalSampler goals(*model, 11);
     std::uint64_t left = ticks;
+    Teacher teacher(*model);
     drive(
-        *client, arm, goals, [&left] { return left-- > 0; }, report);
+        *client, arm, goals, [&left] { return left-- > 0; }, report, teach ? &teacher : nullptr);
   }
 };
 
@@ -48,6 +50,16 @@ TEST_P(Driving, GoesOnAfterAnAnswerThatDidNotCome) {
   drive_for(100, {.silent_at = 50}, report);
   EXPECT_GE(report.timeouts, 1u);
   EXPECT_EQ(report.ticks, 100u);
+}
+
+TEST_P(Driving, TeachesUntilAPolicyHasLearned) {
+  DriveReport report;
+  drive_for(1500, {.learned_at = 800}, report, /*teach=*/true);
+  EXPECT_EQ(report.ticks, 1500u);
+  EXPECT_GE(report.taught, 3u) << "8 s, at most 2.5 s an episode";
+  EXPECT_GE(report.targets, 2u) << "and 7 s of the policy's";
+  EXPECT_EQ(report.reached, report.targets);
+  EXPECT_EQ(report.generation, 2u);
 }
 
 TEST_P(Driving, StopsWhenTheSlotGetsAnotherBody) {

@@ -91,9 +91,14 @@ void ExpertHost::serve() {
         const bool waiting = observations <= options_.waiting;
         for (std::size_t j = 0; j < action.size(); ++j)
           action[j] = waiting ? 0.0F : static_cast<float>(velocity[j]);
+        auto drive = waiting ? wire::Drive::waiting : wire::Drive::policy;
+        if (const auto* shown = seen->demonstrated()) {
+          std::copy(shown->begin(), shown->end(), action.begin());
+          drive = wire::Drive::demonstration;
+        }
+        const bool learned = options_.learned_at != 0 && observations >= options_.learned_at;
         wire::FinishActionBuffer(
-            out, wire::CreateAction(out, 0, seen->sequence(), 1, 1,
-                                    waiting ? wire::Drive::waiting : wire::Drive::policy, 0, 0, 0,
+            out, wire::CreateAction(out, 0, seen->sequence(), learned ? 2 : 1, 1, drive, 0, 0, 0,
                                     out.CreateVector(action)));
       }
     } else {

@@ -16,6 +16,7 @@ struct ExpertHostOptions {
   std::uint64_t waiting = 0;     ///< first observations that are answered with Drive::waiting
   std::uint64_t silent_at = 0;   ///< the observation that is not answered; 0: none
   std::uint64_t changes_at = 0;  ///< from this observation on the slot has another body; 0: never
+  std::uint64_t learned_at = 0;  ///< from this observation on it is generation 2; 0: never
 };
 
 /// Serves one robot on its own thread until destroyed.
