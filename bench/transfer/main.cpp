@@ -171,10 +171,10 @@ std::string text_of(const transfer::Standing& standing) {
 
 int run(const Arguments& arguments) {
   if (auto good = transfer::check(arguments.options); !good) return fail(good.error());
+  const learn::Interrupt interrupt;  // first: nothing is left half done, the lock included
   auto results = arguments.look ? transfer::Results::look(arguments.options.results)
                                 : transfer::Results::open(arguments.options.results);
   if (!results) return fail(results.error());
-  const learn::Interrupt interrupt;
   Result<transfer::Report> report = transfer::Report{};
   {
     Line line;

@@ -1,10 +1,13 @@
 #include "bench/transfer/measure.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <thread>
 
 #include "bench/transfer/grow.hpp"
 #include "bench/transfer/make.hpp"
+#include "examples/tasks/task.hpp"
 
 namespace cambium::transfer {
 namespace {
@@ -43,9 +46,30 @@ struct Bench {
   }
 };
 
+/// A policy that cannot see what its task is about would fail on every ground, and prove nothing.
+Result<void> check_sensors(const Options& options, const NamedStock& stock) {
+  for (const std::string& word : options.tasks) {
+    const auto task = tasks::task_from(word);
+    if (!task) return task.error();
+    for (const std::string& name : bodies_of(options, word)) {
+      const auto body = tasks::make_body(name, *task);
+      if (!body) return body.error();
+      for (const plugin::Sensor& sensor : body->embodiment.sensors)
+        if (sensor.name != "joint_position" && !stock.stock.find_stem(sensor.name))
+          return Error{Code::incompatible,
+                       fmt::format("'{}' has no stem for '{}', without which nobody sees what '{}' "
+                                   "asks for; name a stock that was pretrained on this task, or "
+                                   "leave the task out (--tasks)",
+                                   stock.file.string(), sensor.name, word)};
+    }
+  }
+  return {};
+}
+
 Result<void> measure_table(Bench& bench, Report& report) {
   const auto stock = open_stock(bench.options.stock);
   if (!stock) return stock.error();
+  if (auto good = check_sensors(bench.options, **stock); !good) return good;
   bench.stocks.add(*stock);
   report.stock = bench.options.stock.string();
   report.trunk_id = (*stock)->stock.trunk_id();

@@ -25,7 +25,8 @@ std::string text_of(const Cell& cell, std::size_t seeds, bool with_steps) {
   std::string text = fmt::format("{:.0f}", 100 * cell.mean);
   if (cell.seeds > 1) text += fmt::format(" ± {:.0f}", 100 * cell.spread);
   if (with_steps) text += fmt::format(" @{}", cell.key.steps);
-  if (cell.seeds < seeds) text += "*";
+  const std::size_t wanted = cell.key.demos == 0 ? 1 : seeds;  // untrained, all would be the same
+  if (cell.seeds < wanted) text += "*";
   return text;
 }
 
@@ -103,7 +104,7 @@ std::string text_of(const Report& report) {
   }
   if (!report.ablation.empty())
     text += "\nWhat the stock does for a body, part by part:\n" +
-            draw_lines(report, {{summarise(report.ablation), false}}, 48);
+            draw_lines(report, {{summarise(report.ablation), false}}, 54);
   if (!report.scaling.empty())
     text += "\nStocks of equal steps and equally many demonstrations:\n" +
             draw_lines(report, {{summarise(report.scaling), false}}, 36);
