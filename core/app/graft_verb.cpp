@@ -42,6 +42,9 @@ void add_graft(CLI::App& program, int& exit_code) {
       "--steps 3000\n"
       "  cambium graft --live bench --episodes 100 -s models/stock.safetensors -o "
       "bench.safetensors\n"
+      "\nA stock that was pretrained with --head joint brings a head, and the graft begins with "
+      "it,\n"
+      "where demonstrations say where the joints lie; --head-widths is not looked at then.\n"
       "\nThe id of the trunk is computed before and after; a graft that changed it would be an "
       "error.");
   verb->callback([arguments, verb, file, output, live, &exit_code] {

@@ -6,7 +6,6 @@
 #include <CLI/CLI.hpp>
 #include <cmath>
 #include <cstdio>
-#include <map>
 
 #include "core/app/exit_code.hpp"
 #include "core/learn/interrupt.hpp"
@@ -118,11 +117,11 @@ CLI::Option* add_live_graft_options(CLI::App& verb, LiveGraftArguments& argument
           ->check(CLI::PositiveNumber));
   add(verb.add_option("--keep", job.demonstrations,
                       "Keep the demonstrations in this file (.safetensors)"));
-  add(verb.add_option("--priority", job.priority,
+  add(verb.add_option("--priority", arguments.priority,
                       "Of the training: idle has what nothing else wants of a core, low yields to "
                       "what is not as nice")
-          ->transform(CLI::CheckedTransformer(
-              std::map<std::string, Priority>{{"idle", Priority::idle}, {"low", Priority::low}})));
+          ->capture_default_str()
+          ->check(CLI::IsMember({"idle", "low"})));
   add(verb.add_option("--shadow", job.shadow,
                       "Ticks that it runs beside whoever drives, demonstrator or policy; 0: none")
           ->capture_default_str());
@@ -142,6 +141,7 @@ int run_live_graft(const LiveGraftArguments& arguments, const learn::GraftJob& g
                                     : graft.output;
   job.recipe = graft.recipe;
   job.force = graft.force;
+  job.priority = arguments.priority == "idle" ? Priority::idle : Priority::low;
   const auto host = HostLine::open(arguments.host);
   if (!host) return complain(host.error());
   const learn::Interrupt interrupt;

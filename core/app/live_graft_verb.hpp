@@ -13,6 +13,7 @@ namespace cambium::app {
 struct LiveGraftArguments {
   HostOptions host;
   LiveGraftJob job;
+  std::string priority = "idle";
 };
 
 /// The options of a live graft beside those of any; returns --live. Borrows `arguments`.

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "core/check/check.hpp"
+#include "core/nn/joint_chain.hpp"
 
 namespace cambium::check {
 namespace {
@@ -49,10 +50,35 @@ void look_at(const nn::Normaliser& normaliser, std::string_view of, Remarks& rem
   }
 }
 
+// The stem turns normalised positions back by the limits of its chain.
+void look_at_chain(const nn::LayoutEntry& entry, const nn::Normaliser& normaliser,
+                   Remarks& remarks) {
+  const auto text = entry.parameters.find("chain");
+  if (text == entry.parameters.end()) return;
+  const auto chain = nn::ChainSpec::from_text(text->second);
+  if (!chain)
+    throw Ended{fail(fmt::format("chain of '{}': {}", entry.sensor, chain.error().message))};
+  const auto& scale = normaliser.scale();
+  const auto& offset = normaliser.offset();
+  for (std::size_t i = 0; i < chain->joints.size(); ++i) {
+    const auto& joint = chain->joints[i];
+    const std::size_t at = scale.size() == 1 ? 0 : std::min(i, scale.size() - 1);
+    const double low = scale[at] * joint.position_min + offset[at];
+    const double high = scale[at] * joint.position_max + offset[at];
+    if (std::abs(low + 1) > 1e-3 || std::abs(high - 1) > 1e-3)
+      remarks.add(
+          fmt::format("'{}' number {}: the limits {} to {} of its chain become {:.3g} to "
+                      "{:.3g}, expected -1 to 1",
+                      entry.sensor, i, joint.position_min, joint.position_max, low, high));
+  }
+}
+
 Finding normalisers_are_sane(Context& c) {
   Remarks remarks;
-  for (const auto& entry : c.bundle().spec().layout)
+  for (const auto& entry : c.bundle().spec().layout) {
     look_at(c.bundle().normaliser(entry.sensor), entry.sensor, remarks);
+    look_at_chain(entry, c.bundle().normaliser(entry.sensor), remarks);
+  }
   look_at(c.bundle().action_normaliser(), "action", remarks);
   return std::move(remarks).finding();
 }
@@ -68,7 +94,10 @@ Finding layout_is_plausible(Context& c) {
     remarks.add(fmt::format("control_hz {} lies outside 10 to 1000", spec.control_hz));
   if (spec.tokens() > 256)
     remarks.add(fmt::format("{} tokens, a trunk takes 256 unless told otherwise", spec.tokens()));
-  if (std::ranges::none_of(spec.layout, [](const nn::LayoutEntry& e) { return !e.shared; }))
+  const auto knows_the_body = [](const nn::LayoutEntry& e) {
+    return !e.shared || e.parameters.contains("chain");
+  };
+  if (std::ranges::none_of(spec.layout, knows_the_body))
     remarks.add("all its stems are shared: it knows nothing of this body but its head");
   return std::move(remarks).finding(fmt::format("{} tokens of {} sensors, chunks of {} ({:.2f} s)",
                                                 spec.tokens(), spec.layout.size(), spec.horizon,

@@ -7,6 +7,7 @@
 
 #include "core/check/check.hpp"
 #include "core/check/fresh_memory.hpp"
+#include "core/nn/joint_chain.hpp"
 #include "core/nn/pooling.hpp"
 #include "core/nn/sinusoid.hpp"
 #include "core/runtime/local_policy.hpp"
@@ -27,6 +28,32 @@ std::unique_ptr<runtime::Policy> make_policy(Context& c, const plugin::Embodimen
                                           .head = c.subject().head}));
 }
 
+/// A bundle goes on with the chain that it was trained with, whatever the plugin says by now.
+void compare_chain(const plugin::Embodiment& body, const nn::LayoutEntry& entry, Remarks& remarks) {
+  constexpr double kSame = 1e-4;  // [m], [rad] or [1]
+  const auto text = entry.parameters.find("chain");
+  if (text == entry.parameters.end() || body.axes.empty()) return;
+  const auto chain = nn::ChainSpec::from_text(text->second);
+  if (!chain || chain->joints.size() != body.dof()) return;  // activate() has its word on that
+  const auto differ = [](double a, double b) { return std::abs(a - b) > kSame; };
+  for (std::size_t j = 0; j < body.dof(); ++j) {
+    const auto& was = chain->joints[j];
+    const auto& is = body.joints[j];
+    bool other = was.slides != (is.kind == JointKind::prismatic) || differ(was.home, is.home) ||
+                 differ(was.position_min, is.position_min) ||
+                 differ(was.position_max, is.position_max) ||
+                 differ(was.velocity_max, is.velocity_max);
+    for (std::size_t k = 0; k < 3; ++k)
+      other = other || differ(was.point[k], body.axes[j].point[k]) ||
+              differ(was.direction[k], body.axes[j].direction[k]);
+    if (other)
+      remarks.add(
+          fmt::format("joint '{}' is not described as it was when the bundle was trained "
+                      "(axis, limits or home): graft again",
+                      is.name));
+  }
+}
+
 Finding fits_together(Context& c) {
   const auto body = c.embodiment();
   const auto position = body.sensor("joint_position");
@@ -37,8 +64,11 @@ Finding fits_together(Context& c) {
                     body.name, body.dof()));
   const auto policy = make_policy(c, body);
   const auto& shape = policy->shape();
-  return pass(fmt::format("{} tokens, chunks of {} x {}, head '{}'", shape.tokens, shape.horizon,
-                          shape.dof, policy->head_name()));
+  Remarks remarks;
+  for (const auto& entry : c.bundle().spec().layout) compare_chain(body, entry, remarks);
+  return std::move(remarks).finding(fmt::format("{} tokens, chunks of {} x {}, head '{}'",
+                                                shape.tokens, shape.horizon, shape.dof,
+                                                policy->head_name()));
 }
 
 /// The trunk as a host reaches it, without the sockets.

@@ -20,7 +20,7 @@ std::uint32_t shard_samples(std::uint32_t window) {
 
 constexpr std::size_t kFeatureRows = 32;          // that are computed at once
 constexpr std::size_t kChunk = 16384;             // weights that one task adds up and steps
-constexpr std::size_t kMostValidationRows = 512;  // of a body, whose datasets may be many
+constexpr std::size_t kMostValidationRows = 256;  // of a body, whose datasets may be many
 constexpr std::uint32_t kCurvePoints = 50;        // validations in a training
 constexpr std::size_t kMostFeatures = std::size_t{128} << 20;  // numbers that are kept: 512 MiB
 

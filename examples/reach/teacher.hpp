@@ -17,6 +17,8 @@ struct TeacherOptions {
   double noise = 0.3;          ///< standard deviation, in parts of a joint's velocity_max
   double noise_memory = 0.93;  ///< from tick to tick
   double time_limit = 2.5;     ///< [s] of an episode, as of recorded ones
+  double most = 0.9;  ///< of each velocity_max: who learned the very limit asks for more than that
+                      ///< in every other tick, and does not stand its probation
 };
 
 /// Every other episode it is disturbed, and says what it would have done: the states off the

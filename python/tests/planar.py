@@ -33,7 +33,7 @@ def planar_reach(
     return Demonstrations(
         embodiment=name,
         action_kind="joint_velocity",
-        control_hz=20.0,
+        control_hz=100.0,
         horizon=horizon,
         dof=dof,
         scale=EmbodimentScale(

@@ -128,7 +128,7 @@ class DemonstrationFiles(InAFolder):
         path = self.write(limit)
         d, again = planar_reach("arm", 2), read_demonstrations(path)
         self.assertEqual(again.scale, d.scale)
-        self.assertEqual((again.embodiment, again.horizon, again.dof, again.control_hz), ("arm", 4, 2, 20.0))
+        self.assertEqual((again.embodiment, again.horizon, again.dof, again.control_hz), ("arm", 4, 2, 100.0))
         self.assertEqual((again.rows, again.episodes), (160, 8))
         self.assertEqual((again.sensors["state"].low, again.sensors["state"].high), ([-1.0, -2.0], [1.0, 2.0]))
         np.testing.assert_array_equal(again.actions, d.actions)

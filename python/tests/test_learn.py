@@ -14,6 +14,7 @@ import unittest
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 
@@ -30,8 +31,10 @@ SMALL = ["--batch", "40", "--seed", "7", "--stem-widths", "16", "--head-widths",
 TRUNK = ["--width", "16", "--blocks", "2", "--heads", "2"]
 #: PyTorch 1.13 fails under Python 3.11 without a choice of redirections; that of a tenth process does nothing.
 TORCHRUN = ["torch.distributed.run", "--standalone", "-r", "9:3", "-t", "9:3", "--nproc_per_node"]
-ROUNDING = 1e-5  # of an update, root mean square over all weights
-ULPS = 2.5e-7  # of a weight below 2, what a few roundings make
+ROUNDING = 1e-5  # of an update, root mean square over weights
+#: AdamW divides by the gradient's size: one that is nearly 0, and so nearly all rounding, moves its weight all the same.
+#: One weight in so many may be such a one; it goes wrong by a hundredth of a full step at most.
+ONE_IN, SINGLE = 1000, 2e-5
 
 
 @unittest.skipUnless(TORCH, "PyTorch is not here; scripts/setup installs python3-torch for Debian's python3")
@@ -79,14 +82,16 @@ class Learning(unittest.TestCase):
         """Weights differ by rounding only, held against how far they went."""
         left, right, begin = (read_safetensors(path).tensors for path in (one, other, before))
         self.assertEqual(left.keys(), right.keys())
-        far = near = 0.0
-        for name in left:
-            difference = left[name].values.astype(np.float64) - right[name].values
-            self.assertLess(np.abs(difference).max(), ULPS, name)
-            near += float((difference**2).sum())
-            far += float(((left[name].values.astype(np.float64) - begin[name].values) ** 2).sum())
-        self.assertGreater(far, 0)
-        self.assertLess((near / far) ** 0.5, ROUNDING)
+        flat = [np.concatenate([part[name].values.ravel() for name in left]).astype(np.float64)
+                for part in (left, right, begin)]  # fmt: skip
+        difference, went = np.sort(np.abs(flat[0] - flat[1])), np.abs(flat[0] - flat[2])
+        self.assertGreater(rms(went), 0)
+        self.assertLess(rms(difference[: -max(1, len(difference) // ONE_IN)]), ROUNDING * rms(went))
+        self.assertLess(difference[-1], SINGLE)
+
+
+def rms(values: np.ndarray) -> float:
+    return float(np.sqrt((values**2).mean()))
 
 
 def environment() -> dict[str, str]:
@@ -206,12 +211,12 @@ class Together(Learning):
             if name == "stock":
                 self.assert_same_step(alone / file, both / file, begin / file)
 
-    def test_a_batch_that_does_not_reach_round_is_refused_once(self) -> None:
-        command = [sys.executable, "-m", *TORCHRUN, "2", "-m", "cambium.learn", "pretrain"]
-        command += [ *self.demos("two"), "-o", str(self.out("x")), "--batch", "1"]
-        done = subprocess.run(command, env=environment(), capture_output=True, text=True)
-        self.assertNotEqual(done.returncode, 0)
-        self.assertEqual(done.stderr.count("a sample for each process"), 1, done.stderr)
+    def test_a_batch_that_does_not_reach_round_is_refused_before_anybody_waits(self) -> None:
+        said = io.StringIO()
+        with patch.dict(os.environ, {"RANK": "0", "WORLD_SIZE": "3"}), redirect_stderr(said):
+            code = main(["pretrain", *self.demos("two"), "-o", str(self.out("x")), "--batch", "2"])
+        self.assertEqual(code, 2)
+        self.assertIn("batch is 2, expected at least 3", said.getvalue())
 
 
 class ToAndFro(Learning):

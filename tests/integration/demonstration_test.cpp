@@ -109,7 +109,8 @@ TEST_F(DemonstrationTest, ARobotWithoutABundleIsHeldUntilSomebodyDemonstrates) {
   EXPECT_EQ(reply.drive, Drive::waiting);
   ASSERT_TRUE(show(controller, reply, {0.1F, -0.05F}).ok());
   EXPECT_EQ(reply.drive, Drive::demonstration);
-  EXPECT_FLOAT_EQ(reply.values[0], 0.1F);
+  EXPECT_GT(reply.values[0], 0.0F);
+  EXPECT_LE(reply.values[0], 0.1F) << "as much as its acceleration allows in so short a time";
   EXPECT_EQ(robot("bench")["drive"], "demonstration");
   EXPECT_EQ(robot("bench")["shown_ticks"], 1);
   ASSERT_TRUE(tick(controller, reply).ok());

@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <csignal>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <thread>
 
@@ -123,14 +124,16 @@ class LiveGraft : public testing::Test {
     return end_of(child);
   }
   // Small: what it learns is not judged here.
-  std::vector<std::string> graft(const std::vector<std::string>& more = {}) {
-    std::vector<std::string> all = {
-        "graft", "--live",   "bench", "--stock",        kStock, "--episodes",
-        "4",     "--steps",  "20",    "--patience",     "10",   "--priority",
-        "low",   "--shadow", "20",    "--shadow-bound", "5",    "--json"};
-    all.insert(all.end(), more.begin(), more.end());
+  std::vector<std::string> graft(const std::map<std::string, std::string>& changed = {}) {
+    std::map<std::string, std::string> options = {
+        {"--live", "bench"},  {"--stock", kStock},   {"--episodes", "4"}, {"--steps", "20"},
+        {"--patience", "10"}, {"--priority", "low"}, {"--shadow", "20"},  {"--shadow-bound", "5"}};
+    for (const auto& [option, value] : changed) options[option] = value;
+    std::vector<std::string> all = {"graft", "--json"};
+    for (const auto& [option, value] : options) all.insert(all.end(), {option, value});
     return all;
   }
+
   // What a graft may have left behind.
   std::vector<std::string> left() {
     std::vector<std::string> names;
@@ -150,7 +153,7 @@ class LiveGraft : public testing::Test {
 
 TEST_F(LiveGraft, TakesAnUnknownRobotToAPolicyOfItsOwn) {
   const Teacher teacher(ipc("control"), true);
-  const Ended ended = run(graft({"--keep", "demos.safetensors"}));
+  const Ended ended = run(graft({{"--keep", "demos.safetensors"}}));
   ASSERT_EQ(ended.code, 0) << ended.error << ended.out;
   const json report = ended.report();
   EXPECT_TRUE(report["ok"]);
@@ -181,7 +184,7 @@ TEST_F(LiveGraft, TakesAnUnknownRobotToAPolicyOfItsOwn) {
 
 TEST_F(LiveGraft, InterruptedItLeavesTheRobotAsItWas) {
   const Teacher teacher(ipc("control"), true);
-  ChildProcess child(verb(graft({"--episodes", "1000"})), folder_.path());
+  ChildProcess child(verb(graft({{"--episodes", "1000"}})), folder_.path());
   const auto until = base::monotonic_ns() + 10 * base::kSecond;
   while (!bench().value("recording", false) && base::monotonic_ns() < until)
     std::this_thread::sleep_for(5ms);
@@ -196,7 +199,7 @@ TEST_F(LiveGraft, InterruptedItLeavesTheRobotAsItWas) {
 
 TEST_F(LiveGraft, InterruptedWhileItLearnsItWritesNothing) {
   const Teacher teacher(ipc("control"), true);
-  ChildProcess child(verb(graft({"--episodes", "2", "--steps", "1000000"})), folder_.path());
+  ChildProcess child(verb(graft({{"--episodes", "2"}, {"--steps", "1000000"}})), folder_.path());
   const auto until = base::monotonic_ns() + 20 * base::kSecond;
   while (base::monotonic_ns() < until) {
     bool begun = false;
@@ -214,7 +217,7 @@ TEST_F(LiveGraft, InterruptedWhileItLearnsItWritesNothing) {
 
 TEST_F(LiveGraft, NobodyWhoDemonstratesIsWaitedForOnlySoLong) {
   const Teacher still(ipc("control"), false);
-  const Ended ended = run(graft({"--patience", "0.5"}));
+  const Ended ended = run(graft({{"--patience", "0.5"}}));
   EXPECT_EQ(ended.code, 3);
   EXPECT_THAT(ended.error, HasSubstr("robot 'bench': nothing was demonstrated for 0.5 s (0 of 4 "
                                      "episodes"));
@@ -243,7 +246,7 @@ TEST_F(LiveGraft, WhatCannotEndWellIsToldBeforeItBegins) {
 
 TEST_F(LiveGraft, APolicyThatDoesOtherwiseThanItsTeacherIsNotLetIn) {
   const Teacher teacher(ipc("control"), true);
-  const Ended ended = run(graft({"--steps", "1", "--shadow-bound", "0.000001"}));
+  const Ended ended = run(graft({{"--steps", "1"}, {"--shadow-bound", "0.000001"}}));
   EXPECT_EQ(ended.code, 1);
   EXPECT_THAT(ended.error, HasSubstr("differently, allowed are"));
   EXPECT_FALSE(ended.report()["ok"]);

@@ -189,7 +189,7 @@ def write_bundle(
         "pooling": "none" if joint else "mean",
         "pooled": "1",
         "layout": _json([_entry(one, body, data, stock) for one in data.inputs]),
-        "head": _json({"name": body.head, "parameters": parameters}),
+        "head": _json({"name": body.head, "parameters": dict(sorted(parameters.items()))}),
         "clamp": shortest(recipe.clamp),
         "trained": trained,
     }
