@@ -32,8 +32,7 @@ struct Observations {
   std::vector<std::vector<float>> sensors;  // in the embodiment's order
 };
 
-Result<Observations> read(const std::filesystem::path& path,
-                          const plugin::Embodiment& embodiment) {
+Result<Observations> read(const std::filesystem::path& path, const plugin::Embodiment& embodiment) {
   const auto file = nn::SafetensorsFile::open(path);
   if (!file) return file.error();
   Observations observations;
@@ -77,8 +76,8 @@ Result<void> run(const Files& files) {
     runtime::ObservationWindow window(embodiment->sensor_sizes(), shape.observation_horizon);
     std::vector<float> one;
     for (std::size_t i = 0; i < observations->sensors.size(); ++i) {
-      const auto from = observations->sensors[i].begin() +
-                        static_cast<std::ptrdiff_t>(row * window.sizes()[i]);
+      const auto from =
+          observations->sensors[i].begin() + static_cast<std::ptrdiff_t>(row * window.sizes()[i]);
       one.insert(one.end(), from, from + window.sizes()[i]);
     }
     window.push(one.data());
@@ -93,7 +92,8 @@ Result<void> run(const Files& files) {
                  ->decode({features.data(), shape.features, shape.width},
                           std::span(chunks).subspan(row * size, size))
                  .status;
-    if (!done.ok()) return Error{done.code(), fmt::format("row {}: {}", row, to_string(done.code()))};
+    if (!done.ok())
+      return Error{done.code(), fmt::format("row {}: {}", row, to_string(done.code()))};
   }
   const nn::TensorToWrite chunk =
       nn::to_write("chunk", {observations->rows, shape.horizon, shape.dof}, chunks);
