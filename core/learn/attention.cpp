@@ -4,6 +4,7 @@
 #include <cmath>
 #include <vector>
 
+#include "core/learn/exponential.hpp"
 #include "core/learn/vectorised.hpp"
 
 namespace cambium::learn {
@@ -28,7 +29,11 @@ template <class T>
 CAMBIUM_INLINE void softmax(std::size_t n, T* x) {
   const T top = *std::max_element(x, x + n);
   T sum = 0;
-  for (std::size_t i = 0; i < n; ++i) sum += x[i] = std::exp(x[i] - top);
+#pragma omp simd reduction(+ : sum)
+  for (std::size_t i = 0; i < n; ++i) {
+    x[i] = exponential(x[i] - top);
+    sum += x[i];
+  }
   for (std::size_t i = 0; i < n; ++i) x[i] /= sum;
 }
 

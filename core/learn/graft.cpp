@@ -31,6 +31,7 @@ Result<TrainingReport> graft(const GraftJob& job, const Watch& watch) {
   if (auto done = check_recipe(job.recipe); !done) return done.error();
   const auto stock = nn::Stock::open(job.stock);
   if (!stock) return stock.error();
+  if (const auto plan = plan_of(*stock); !plan) return plan.error();  // before much is read
   const auto demonstrations = read_demonstrations(job.demonstrations);
   if (!demonstrations) return demonstrations.error();
   auto planted = plant(*demonstrations, *stock, Ground::stock, HeadStart::stock, job.recipe);

@@ -29,8 +29,8 @@ struct JointSpec {
 };
 
 /// Where a joint of a serial chain lies while every joint is at home, in the base frame. From these
-/// lines alone follows where the tool is and how each joint moves it (product of exponentials: Lynch
-/// and Park, Modern Robotics, 2017, section 4.1).
+/// lines alone follows where the tool is and how each joint moves it (product of exponentials:
+/// Lynch and Park, Modern Robotics, 2017, section 4.1).
 struct JointAxis {
   double point[3] = {};      ///< p_BJ [m] any point of the line
   double direction[3] = {};  ///< unit: turns about it right-handed, or slides along it

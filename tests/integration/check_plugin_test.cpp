@@ -3,8 +3,10 @@
 
 #include <chrono>
 #include <fstream>
+#include <string>
 #include <thread>
 
+#include "cambium/version.hpp"
 #include "tests/integration/check_fixture.hpp"
 #include "tests/support/sanitized.hpp"
 
@@ -66,12 +68,14 @@ TEST_F(CheckPlugin, WithoutABundleWhatNeedsWeightsIsSkippedAndSaysHowToGetThem) 
 }
 
 TEST_F(CheckPlugin, EveryRefusalOfTheDoorIsAFailWithItsSentence) {
-  const std::pair<const char*, const char*> cases[] = {
+  const std::string speaks =
+      "this host speaks " + std::to_string(kAbiMajor) + "." + std::to_string(kAbiMinor);
+  const std::pair<const char*, std::string> cases[] = {
       {"no_symbol", "exports no symbol 'cambium_plugin'"},
       {"wrong_magic", "magic 0x21444142, expected 0x314d4243"},
       {"short_entry", "its entry has 16 bytes"},
-      {"newer_major", "this host speaks 1.1; use a newer host"},
-      {"newer_minor", "this host speaks 1.1 and older minors"},
+      {"newer_major", speaks + "; use a newer host"},
+      {"newer_minor", speaks + " and older minors"},
       {"other_build", "built with 'simd=128'"},
       {"unresolved", "cambium_test_nobody_defines_this"},
       {"duplicate_export", "exports 0 and 2 are both 'token'"},
