@@ -79,7 +79,7 @@ TEST_P(Misdeeds, CostNobodyElseATickAndTheRobotComesBack) {
   // came late is no such gap: it is of the same generation.
   std::size_t fell = 0, rose = 0;
   const bool mended = *GetParam().obituary != 0;
-  std::optional<SwapReport> restart;
+  std::optional<runtime::SwapReport> restart;
   ASSERT_TRUE(sick.wait_for([&](const Ticks& ticks) {
     fell = rose = 0;
     std::uint64_t first = 0;  // generation that drove
