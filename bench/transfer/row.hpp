@@ -14,7 +14,7 @@ namespace cambium::transfer {
 
 /// Grows when recording, training or judging come to mean something else: rows of another revision
 /// are left alone.
-inline constexpr std::uint32_t kRevision = 1;
+inline constexpr std::uint32_t kRevision = 2;
 
 /// Two rows with the same key have the same outcome, but for seconds.
 struct RowKey {

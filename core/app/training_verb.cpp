@@ -75,6 +75,10 @@ void add_recipe_options(CLI::App& verb, learn::Recipe& recipe) {
   verb.add_option("--learning-rate", recipe.learning_rate, "AdamW's, after warm-up")
       ->capture_default_str()
       ->group(group);
+  verb.add_option("--ready-head-rate", recipe.ready_head_rate,
+                  "Part of the learning rate where a graft's head begins as the stock's")
+      ->capture_default_str()
+      ->group(group);
   verb.add_option("--weight-decay", recipe.weight_decay, "Decoupled")
       ->capture_default_str()
       ->group(group);

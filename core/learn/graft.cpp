@@ -53,7 +53,7 @@ Result<TrainingReport> graft(const GraftJob& job, const Watch& watch) {
   report.trunk_id_before = stock->trunk_id();
   const TrainingRun run = {policy,
                            planted->data,
-                           job.recipe,
+                           planted->recipe,
                            planted->stock_is_frozen,
                            beside(job.output, ".checkpoint.safetensors"),
                            job.resume};

@@ -107,7 +107,8 @@ Result<TrainedBody> train_body(const BodyJob& job, const Watch& watch) {
         BodyPolicy(std::make_unique<BodyPolicy::State>(std::move(*planted), std::move(weights))),
         std::move(report)};
   }
-  const TrainingRun run = {planted->policy, planted->data, job.recipe, planted->stock_is_frozen};
+  const TrainingRun run = {planted->policy, planted->data, planted->recipe,
+                           planted->stock_is_frozen};
   auto state = train(run, planted->weights, watch, report);
   if (!state) return state.error();
   return TrainedBody{BodyPolicy(std::make_unique<BodyPolicy::State>(std::move(*planted),

@@ -50,7 +50,12 @@ Result<Planted> plant(const Demonstrations& d, const nn::Stock& stock, Ground gr
 
   nn::TrunkShape shape = stock.shape();
   if (ground == Ground::none) shape.blocks = 0;
-  Planted planted = {Policy(shape), {}, {}, ground != Ground::scratch, {}};
+  Planted planted = {.policy = Policy(shape),
+                     .data = {},
+                     .weights = {},
+                     .stock_is_frozen = ground != Ground::scratch,
+                     .recipe = recipe,
+                     .notes = {}};
   if (plan->joints() != nullptr && !joints)
     planted.notes.push_back(fmt::format(
         "{}: its axes are not described, so joint_position has a stem of its own", d.embodiment));
@@ -79,6 +84,8 @@ Result<Planted> plant(const Demonstrations& d, const nn::Stock& stock, Ground gr
           d.embodiment, head.horizon, plan->head->horizon));
     else if (auto done = load_head(stock, policy, policy.bodies()[0], planted.weights); !done)
       return done.error();
+    else
+      planted.recipe.learning_rate *= recipe.ready_head_rate;
   }
   return planted;
 }

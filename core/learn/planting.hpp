@@ -8,6 +8,7 @@
 #include "core/learn/dataset.hpp"
 #include "core/learn/ground.hpp"
 #include "core/learn/policy.hpp"
+#include "core/learn/recipe.hpp"
 #include "core/nn/stock.hpp"
 
 namespace cambium::learn {
@@ -17,6 +18,7 @@ struct Planted {
   std::vector<Dataset> data;  ///< of it
   std::vector<float> weights;
   bool stock_is_frozen = true;
+  Recipe recipe;  ///< as asked for, with the learning rate that suits how the head begins
   std::vector<std::string> notes;  ///< for people
 };
 

@@ -10,10 +10,13 @@ namespace cambium::learn {
 
 struct Recipe {
   std::uint32_t steps = 5000;
-  std::uint32_t batch = 32;      ///< samples per body and step
-  double learning_rate = 2e-3;   ///< after warm-up
-  double weight_decay = 1e-4;    ///< decoupled (AdamW)
-  std::uint32_t warm_up = 100;   ///< steps of linear rise, at most half of all
+  std::uint32_t batch = 32;     ///< samples per body and step
+  double learning_rate = 2e-3;  ///< after warm-up
+  double weight_decay = 1e-4;   ///< decoupled (AdamW)
+  std::uint32_t warm_up = 100;  ///< steps of linear rise, at most half of all
+  /// Part of learning_rate where a graft's head begins as the stock's: what it knows of all bodies
+  /// would be forgotten for a few demonstrations of one.
+  double ready_head_rate = 0.05;
   double final_fraction = 0.01;  ///< of learning_rate, at the end of the cosine
   double clip = 1;               ///< largest norm of a gradient; 0: not clipped
   double beta = 0.05;            ///< where smooth L1 turns from square to straight

@@ -18,6 +18,8 @@ Result<void> check_recipe(const Recipe& recipe) {
   if (recipe.steps == 0) return bad("steps", recipe.steps, "at least 1");
   if (recipe.batch == 0) return bad("batch", recipe.batch, "at least 1");
   if (!(recipe.learning_rate > 0)) return bad("learning rate", recipe.learning_rate, "above 0");
+  if (!(recipe.ready_head_rate > 0))
+    return bad("ready head rate", recipe.ready_head_rate, "above 0");
   if (!(recipe.weight_decay >= 0)) return bad("weight decay", recipe.weight_decay, "0 or more");
   if (!(recipe.clip >= 0)) return bad("clip", recipe.clip, "0 or more");
   if (!(recipe.beta > 0)) return bad("beta", recipe.beta, "above 0");

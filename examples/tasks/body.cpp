@@ -167,7 +167,7 @@ Result<TaskBody> make_body(std::string_view name, TaskKind task) {
       return Error{Code::failed,
                    "body '" + body.name + "': no height at which its tool gets to most of a table"};
   }
-  const auto text = add_task(arm->mjcf, task, Sizes(body.embodiment.reach), table.height);
+  const auto text = add_task(arm->mjcf, task, Sizes(body.embodiment), table.height);
   if (!text) return text.error();
   auto model = ArmModel::from_text(body.embodiment.name, *text, reach::joints_of(body.embodiment),
                                    body.embodiment.control_hz);

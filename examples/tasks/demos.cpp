@@ -121,6 +121,9 @@ int main(int argc, char** argv) {
   program.add_option("--horizon", a.record.horizon, "Actions in a label")
       ->capture_default_str()
       ->check(CLI::Range(1, 64));
+  program.add_option("--every", a.record.every, "Keep the row of each nth tick only")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 1000));
   program.add_option("--expert-check", a.check, "Judge the expert in so many attempts instead")
       ->check(CLI::Range(1, 1000000))
       ->excludes(out);

@@ -53,6 +53,14 @@ learn::Demonstrations empty_recording(const TaskBody& body, std::uint32_t horizo
   return out;
 }
 
+void append(std::span<const std::span<const float>> readings, std::span<const float> label,
+            learn::Demonstrations& out) {
+  for (std::size_t i = 0; i < out.sensors.size(); ++i)
+    out.sensors[i].values.insert(out.sensors[i].values.end(), readings[i].begin(),
+                                 readings[i].end());
+  out.actions.insert(out.actions.end(), label.begin(), label.end());
+}
+
 }  // namespace
 
 Result<learn::Demonstrations> record(const TaskBody& body, const RecordOptions& options,
@@ -71,14 +79,13 @@ Result<learn::Demonstrations> record(const TaskBody& body, const RecordOptions& 
                         noise_of(body.task), body.model->joints());
     trial.begin(*start);
     Verdict verdict = Verdict::running;
-    while (verdict == Verdict::running && trial.time() < episode_limit(body.task)) {
-      teacher.rollout(trial.joint_position(), trial.scene(), label);
-      for (std::size_t i = 0; i < out.sensors.size(); ++i) {
-        const auto reading = trial.readings()[i];
-        out.sensors[i].values.insert(out.sensors[i].values.end(), reading.begin(), reading.end());
+    for (std::uint32_t tick = 0;
+         verdict == Verdict::running && trial.time() < episode_limit(body.task); ++tick) {
+      teacher.velocity(trial.joint_position(), trial.scene(), velocity);
+      if (tick % options.every == 0) {
+        teacher.rollout(trial.joint_position(), trial.scene(), label);
+        append(trial.readings(), label, out);
       }
-      out.actions.insert(out.actions.end(), label.begin(), label.end());
-      std::copy_n(label.begin(), dof, velocity.begin());
       if (episode % 2 == 1) noise.add_to(velocity);
       verdict = trial.step(velocity);
     }

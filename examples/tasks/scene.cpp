@@ -1,6 +1,7 @@
 #include "examples/tasks/scene.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 namespace cambium::tasks {
 namespace {
@@ -15,14 +16,27 @@ void write_point(const Point& from, float* to) {
   std::transform(from.begin(), from.end(), to, [](double x) { return static_cast<float>(x); });
 }
 
+// Every joint turns about a vertical line or slides along a level one.
+bool is_flat(const plugin::Embodiment& body) {
+  for (std::size_t i = 0; i < body.joints.size(); ++i) {
+    const double up = std::abs(body.axes[i].direction[2]);
+    if (body.joints[i].kind == JointKind::prismatic ? up > 1e-6 : up < 1 - 1e-6) return false;
+  }
+  return true;
+}
+
 Point point_at(const float* from) {
   return {from[0], from[1], from[2]};
 }
 
 }  // namespace
 
-Sizes::Sizes(double reach)
-    : obstacle(0.075 * reach), keep_out(0.105 * reach), puck(0.07 * reach), tip(0.025 * reach) {}
+Sizes::Sizes(const plugin::Embodiment& body)
+    : obstacle(0.075 * body.reach),
+      keep_out(0.125 * body.reach),
+      puck(0.07 * body.reach),
+      tip(0.025 * body.reach),
+      flat(is_flat(body)) {}
 
 std::vector<plugin::Sensor> sensors_of(TaskKind task, std::uint32_t dof) {
   std::vector<plugin::Sensor> sensors = {

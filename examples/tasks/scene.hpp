@@ -25,12 +25,13 @@ struct Scene {
 
 /// How large things are: parts of the body's reach, so that one policy fits all bodies.
 struct Sizes {
-  explicit Sizes(double reach);
+  explicit Sizes(const plugin::Embodiment& body);
 
   double obstacle;  ///< [m] radius of the sphere
-  double keep_out;  ///< [m] how near to its centre the expert comes
+  double keep_out;  ///< [m] a straight way that comes nearer is none for the expert
   double puck;      ///< [m] radius
   double tip;       ///< [m] radius of the ball at the tool
+  bool flat;        ///< the tool stays at one height
   double contact() const noexcept { return puck + tip; }  ///< [m] between their centres
 };
 

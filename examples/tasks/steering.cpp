@@ -18,12 +18,11 @@ Point point(const Vector3d& v) {
 
 }  // namespace
 
-Point around(const Point& from, const Point& goal, const Point& centre, double keep_out,
-             bool flat) {
-  const Vector3d lift = flat ? Vector3d(0, 0, goal[2] - from[2]) : Vector3d::Zero();
-  Vector3d way = vector(goal) - vector(from) - lift;
+Point around(const Point& from, const Point& goal, const Point& centre, double keep_out) {
+  const Vector3d lift(0, 0, goal[2] - from[2]);
+  const Vector3d way = vector(goal) - vector(from) - lift;
   Vector3d to_centre = vector(centre) - vector(from);
-  if (flat) to_centre.z() = 0;
+  to_centre.z() = 0;
   const double length = way.norm(), distance = to_centre.norm();
   if (length < 1e-9 || distance < 1e-9) return goal;
   const Vector3d forward = way / length, inward = to_centre / distance;
@@ -36,9 +35,7 @@ Point around(const Point& from, const Point& goal, const Point& centre, double k
   // Sideways: the part of the way that does not lead to the centre, on the side where it passes.
   Vector3d sideways = forward - forward.dot(inward) * inward;
   if (sideways.norm() < 1e-6)  // straight through the middle: any side will do
-    sideways = flat || std::abs(inward.z()) > 0.9
-                   ? inward.cross(Vector3d::UnitZ()) + 1e-9 * Vector3d::UnitX()
-                   : Vector3d(Vector3d::UnitZ() - inward.z() * inward);
+    sideways = inward.cross(Vector3d::UnitZ());
   sideways.normalize();
   Vector3d direction;
   if (inside) {
@@ -55,9 +52,37 @@ Point around(const Point& from, const Point& goal, const Point& centre, double k
 
 namespace {
 
-Point aim_choose(const Sizes& sizes, const Scene& scene, const Point& tool) {
-  return around(tool, scene.target, scene.obstacle, sizes.keep_out, false);
+// 0 up to x = 0, 1 from x = 1, level at both.
+double smooth_step(double x) {
+  x = std::clamp(x, 0.0, 1.0);
+  return x * x * (3 - 2 * x);
 }
+
+}  // namespace
+
+Point over(const Point& from, const Point& goal, const Point& centre, double keep_out, bool flat) {
+  constexpr double kBand = 0.6, kHeight = 2.2;  // [keep_out]
+  const Vector3d way = vector(goal) - vector(from), to_centre = vector(centre) - vector(from);
+  const double length = way.norm(), distance = to_centre.norm();
+  if (length < 1e-9 || distance < 1e-9) return goal;
+  const Vector3d forward = way / length;
+  const double along = forward.dot(to_centre);
+  const double clearance = (std::clamp(along, 0.0, length) * forward - to_centre).norm();
+
+  const Vector3d rise = flat ? Vector3d(-forward.y(), forward.x(), 0)
+                             : Vector3d(Vector3d::UnitZ() - forward.z() * forward);
+  const Vector3d above =
+      (to_centre + kHeight * keep_out * rise / std::max(1e-3, rise.norm())).normalized();
+  const double part = smooth_step(((1 + kBand) - clearance / keep_out) / kBand) *
+                      smooth_step(along / keep_out + 0.5) *
+                      smooth_step((length - along) / keep_out + 0.5) *
+                      smooth_step(length / keep_out);
+  const double out = std::clamp(2 * (1 - distance / keep_out), 0.0, 1.0);
+  const Vector3d direction = (1 - part) * forward + part * above - out * to_centre / distance;
+  return point(vector(from) + length * direction / std::max(1e-9, direction.norm()));
+}
+
+namespace {
 
 // Stops short of the middle of the mark: there a direction to it would mean nothing.
 constexpr double kShort = 0.010, kNear = 0.005;  // [m]
@@ -91,7 +116,7 @@ Point aim_push(const Sizes& sizes, const Scene& scene, const Point& tool) {
   const Vector3d through =
       ((left - kShort) * forward.dot(facing) + distance - contact) * facing + kReturn * beside;
   const Point behind = point(vector(scene.puck) - 1.3 * contact * forward);
-  Vector3d round = vector(around(tool, behind, scene.puck, clear, true)) - vector(tool);
+  Vector3d round = vector(around(tool, behind, scene.puck, clear)) - vector(tool);
   round.z() = 0;
   round *= std::max(1.0, 1.2 * contact / std::max(1e-9, round.norm()));  // it need not stop there
   round *= std::min(1.0, (left - kShort) / kNear);  // on the mark it may lie as it lies
@@ -105,7 +130,7 @@ Point aim_push(const Sizes& sizes, const Scene& scene, const Point& tool) {
 Point aim(TaskKind task, const Sizes& sizes, const Scene& scene, const Point& tool) {
   switch (task) {
     case TaskKind::choose:
-      return aim_choose(sizes, scene, tool);
+      return over(tool, scene.target, scene.obstacle, sizes.keep_out, sizes.flat);
     case TaskKind::push:
       return aim_push(sizes, scene, tool);
     case TaskKind::reach:

@@ -45,6 +45,9 @@ struct RecordOptions {
   std::uint32_t episodes = 200;
   std::uint64_t seed = 0;
   std::uint32_t horizon = 8;
+  /// A row of each nth tick is kept, from each episode's first: what follows in the next is
+  /// much the same, and more episodes in as many rows show more.
+  std::uint32_t every = 1;
 };
 
 /// The expert at work. The first n episodes of a recording are those of a recording of n, so that

@@ -8,7 +8,7 @@ namespace cambium::tasks {
 
 Teacher::Teacher(const TaskBody& body)
     : body_(&body),
-      sizes_(body.embodiment.reach),
+      sizes_(body.embodiment),
       expert_(*body.model),
       q_(body.model->dof()),
       velocity_(body.model->dof()) {}

@@ -8,8 +8,7 @@ double time_limit(TaskKind task) noexcept {
   return task == TaskKind::push ? 8.0 : reach::kTimeLimit;
 }
 
-Trial::Trial(const TaskBody& body)
-    : body_(&body), sizes_(body.embodiment.reach), arm_(*body.model) {
+Trial::Trial(const TaskBody& body) : body_(&body), sizes_(body.embodiment), arm_(*body.model) {
   for (const auto size : body.embodiment.sensor_sizes()) readings_.emplace_back(size);
   views_.assign(readings_.begin(), readings_.end());
 }

@@ -126,6 +126,7 @@ def _add_recipe(verb: argparse.ArgumentParser, recipe: Recipe) -> None:
         ("steps", int, "steps of the optimiser"),
         ("batch", int, "samples per embodiment and step, of all processes together"),
         ("learning_rate", float, "AdamW's, after warm-up"),
+        ("ready_head_rate", float, "part of the learning rate where a graft's head begins as the stock's"),
         ("weight_decay", float, "decoupled"),
         ("warm_up", int, "steps until the full learning rate; a cosine to 1 %% follows"),
         ("clip", float, "largest norm of a gradient, 0: any"),

@@ -58,6 +58,7 @@ class Planted:
     """One body on a stock, before it has learned."""
 
     policy: Policy
+    recipe: Recipe  #: as asked for, with the learning rate that suits how the head begins
     notes: list[str] = field(default_factory=list)
 
 
@@ -69,7 +70,7 @@ def plant(stock: Stock, data: Dataset, recipe: Recipe) -> Planted:
     body = _new_body(data, recipe, joint=False)
     if head is not None:
         body = dataclasses.replace(body, head="joint", head_widths=head.widths)
-    planted = Planted(Policy(stock.shape, stock.shared_stems, [body]))
+    planted = Planted(Policy(stock.shape, stock.shared_stems, [body]), recipe)
     if not joints and any(not one.shape for one in stock.shared_stems):
         planted.notes.append(
             f"{data.embodiment}: its axes are not described, so joint_position has a stem of its own"
@@ -85,6 +86,7 @@ def plant(stock: Stock, data: Dataset, recipe: Recipe) -> Planted:
                 "the head begins anew"
             )
         elif head is not None:
+            planted.recipe = dataclasses.replace(recipe, learning_rate=recipe.learning_rate * recipe.ready_head_rate)
             own = f"heads.{body.name}."
             for name, parameter in policy.layout():
                 if name.startswith(own):

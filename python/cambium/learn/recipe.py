@@ -17,6 +17,9 @@ class Recipe:
     steps: int = 5000
     batch: int = 32  #: samples per body and step, of all processes together
     learning_rate: float = 2e-3  #: after warm-up
+    #: part of learning_rate where a graft's head begins as the stock's, or a few demonstrations of one body would make
+    #: it forget what it knows of all
+    ready_head_rate: float = 0.05
     weight_decay: float = 1e-4  #: decoupled (AdamW)
     warm_up: int = 100  #: steps of linear rise, at most half of all
     final_fraction: float = 0.01  #: of learning_rate, at the end of the cosine
@@ -50,7 +53,12 @@ class Recipe:
         for name, value in (("steps", self.steps), ("batch", self.batch), ("blocks", self.blocks)):
             if not value >= 1:
                 raise bad(name, value, "at least 1")
-        for name, value in (("learning rate", self.learning_rate), ("beta", self.beta), ("clamp", self.clamp)):
+        for name, value in (
+            ("learning rate", self.learning_rate),
+            ("ready head rate", self.ready_head_rate),
+            ("beta", self.beta),
+            ("clamp", self.clamp),
+        ):
             if not 0 < value < math.inf:
                 raise bad(name, value, "above 0")
         for name, value in (

@@ -131,7 +131,7 @@ def graft(job: GraftJob, watch: Watch) -> TrainingReport:
             raise CambiumError(Code.bad_argument, f"'{job.output}' is the stock itself")
         processes.wait()
         policy.freeze_stock()
-        run = _Run(policy, [data], [0], job.recipe, f"{stem}.checkpoint.safetensors", processes)
+        run = _Run(policy, [data], [0], planted.recipe, f"{stem}.checkpoint.safetensors", processes)
         before = {name: weights.copy() for name, weights in _weights(policy).items()}
         report = run.train(job.resume, watch)
         report.notes = planted.notes + report.notes

@@ -81,8 +81,7 @@ TEST(ChooseTask, IsLostByTouchingTheObstacle) {
   }
   EXPECT_EQ(verdict, Verdict::missed);
   EXPECT_LT(trial.time(), 1.5);
-  EXPECT_LT(distance(trial.arm().tool(), start.scene.obstacle),
-            Sizes(body.embodiment.reach).obstacle);
+  EXPECT_LT(distance(trial.arm().tool(), start.scene.obstacle), Sizes(body.embodiment).obstacle);
 }
 
 TEST(ChooseTask, TellsThePolicyWhichCandidateIsFlagged) {
