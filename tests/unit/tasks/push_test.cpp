@@ -27,7 +27,7 @@ TEST(PushTask, LeavesAPuckThatNobodyTouchesWhereItIs) {
 
 TEST(PushTask, MovesThePuckInPhysicsAsTheLabelsThinkItDoes) {
   const TaskBody body = body_of("ur5e", TaskKind::push);
-  const Sizes sizes(body.embodiment.reach);
+  const Sizes sizes(body.embodiment);
   Sampler sampler(body);
   Trial trial(body);
   Teacher teacher(body);
