@@ -4,8 +4,11 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <mutex>
+#include <optional>
 #include <set>
 #include <system_error>
+#include <thread>
 #include <tuple>
 
 #include "core/base/sha256.hpp"
@@ -22,6 +25,7 @@ constexpr const char kStock[] = "stock.safetensors";
 constexpr const char kDone[] = "done";      // beside a stock that is whole
 constexpr std::uint64_t kEpisodesSeed = 0;  // of pretraining; grafts never see these bodies
 constexpr std::uint32_t kSamples = 384;     // a step, over all bodies and tasks
+constexpr std::uint32_t kEvery = 5;         // ticks, of which one is learned from
 
 /// Points that mean the same on every body, in the order of their tokens.
 std::vector<std::string> shared_sensors(const std::vector<std::string>& tasks) {
@@ -36,8 +40,8 @@ std::vector<std::string> shared_sensors(const std::vector<std::string>& tasks) {
 /// What the stock's bytes depend on, short enough for the name of a folder.
 std::string name_of(const Grown& grown, const Options& options) {
   base::Sha256 hash;
-  hash.update(fmt::format("{} {} {} {} {}", kRevision, options.tasks, options.pretrain_steps,
-                          options.pretrain_episodes, kSamples));
+  hash.update(fmt::format("{} {} {} {} {} {}", kRevision, options.tasks, options.pretrain_steps,
+                          options.pretrain_episodes, kSamples, kEvery));
   return fmt::format("bodies{}-width{}-blocks{}{}-{:.8}", grown.bodies, grown.width, grown.blocks,
                      grown.joints ? "" : "-plain", base::to_hex(hash.finish()));
 }
@@ -49,33 +53,63 @@ struct Demonstrated {
   std::size_t kinds = 0;
 };
 
-/// Empty files: stopped.
+/// One file that is there when it is whole; what is there already stays. Nothing if stopped.
+Result<void> demonstrate(const tasks::TaskBody& body, const tasks::RecordOptions& options,
+                         const fs::path& file, const std::function<bool()>& stopped) {
+  std::error_code error;
+  if (fs::exists(file, error)) return {};
+  const auto recorded = tasks::record(body, options, [&](std::uint32_t) { return !stopped(); });
+  if (stopped()) return {};
+  if (!recorded) return recorded.error();
+  return learn::write_demonstrations(file, *recorded);
+}
+
+/// Of all bodies of a stock; stocks of as many bodies share theirs. Empty files: stopped.
 Result<Demonstrated> demonstrate(const Grown& grown, const Options& options, const fs::path& folder,
                                  const std::function<bool()>& stopped, const Told& told) {
   Demonstrated demonstrated;
   std::set<std::tuple<std::string, std::size_t, std::uint32_t>> kinds;
-  tasks::RecordOptions record;
-  record.seed = kEpisodesSeed;
-  record.episodes = std::max(2U, options.pretrain_episodes / grown.bodies);
+  const tasks::RecordOptions record = {
+      .episodes = std::max(2U, options.pretrain_episodes / grown.bodies),
+      .seed = kEpisodesSeed,
+      .every = kEvery};
+  std::vector<tasks::TaskBody> bodies;
   for (const std::string& word : options.tasks) {
     const auto task = tasks::task_from(word);
     if (!task) return task.error();
     for (std::uint32_t i = 0; i < grown.bodies; ++i) {
-      told("recording", static_cast<double>(demonstrated.files.size()) /
-                            static_cast<double>(options.tasks.size() * grown.bodies));
-      const auto body = tasks::make_body(fmt::format("random:{}", i), *task);
-      if (!body) return body.error();
-      const auto recorded = tasks::record(*body, record, [&](std::uint32_t) { return !stopped(); });
       if (stopped()) return Demonstrated{};
-      if (!recorded) return recorded.error();
-      const auto file = folder / fmt::format("{}.{}.safetensors", word, i);
-      if (auto written = learn::write_demonstrations(file, *recorded); !written)
-        return written.error();
-      demonstrated.files.push_back(file);
+      auto body = tasks::make_body(fmt::format("random:{}", i), *task);
+      if (!body) return body.error();
+      demonstrated.files.push_back(folder / fmt::format("revision{}-{}-{}-{}.safetensors",
+                                                        kRevision, word, i, record.episodes));
       kinds.emplace(word, body->embodiment.dof(), grown.joints ? 0 : i);
+      bodies.push_back(std::move(*body));
     }
   }
   demonstrated.kinds = kinds.size();
+
+  std::mutex mutex;  // guards what follows
+  std::size_t next = 0;
+  std::optional<Error> error;
+  const auto worker = [&] {
+    std::unique_lock lock(mutex);
+    while (next < bodies.size() && !error && !stopped()) {
+      const std::size_t mine = next++;
+      told("recording", static_cast<double>(mine) / static_cast<double>(bodies.size()));
+      lock.unlock();
+      auto done = demonstrate(bodies[mine], record, demonstrated.files[mine], stopped);
+      lock.lock();
+      if (!done && !error) error = done.error();
+    }
+  };
+  std::vector<std::thread> threads;
+  const std::uint32_t jobs =
+      options.jobs > 0 ? options.jobs : std::max(1U, std::thread::hardware_concurrency());
+  for (std::uint32_t i = 0; i < jobs; ++i) threads.emplace_back(worker);
+  for (std::thread& thread : threads) thread.join();
+  if (error) return *error;
+  if (stopped()) return Demonstrated{};
   return demonstrated;
 }
 
@@ -105,11 +139,12 @@ Result<fs::path> grow(const Grown& grown, const Options& options, const fs::path
   if (auto found = find_grown(grown, options, folder); !found || !found->empty()) return found;
   const fs::path own = folder / name_of(grown, options);
   std::error_code error;
-  const fs::path recorded = own / "demonstrations";
+  const fs::path recorded = folder / "demonstrations";
   fs::create_directories(recorded, error);
+  if (!error) fs::create_directories(own, error);
   if (error)
-    return Error{Code::failed, fmt::format("'{}': cannot create the folder: {}", recorded.string(),
-                                           error.message())};
+    return Error{Code::failed,
+                 fmt::format("'{}': cannot create the folder: {}", own.string(), error.message())};
   const auto demonstrated = demonstrate(grown, options, recorded, stopped, told);
   if (!demonstrated) return demonstrated.error();
   if (demonstrated->files.empty()) return fs::path{};
@@ -143,7 +178,6 @@ Result<fs::path> grow(const Grown& grown, const Options& options, const fs::path
   if (stopped()) return fs::path{};  // even while files were read, which is an error there
   if (!report) return report.error();
   // Only now: a stock that is there without this mark was not finished.
-  fs::remove_all(recorded, error);
   fs::create_directory(own / kDone, error);
   return own / kStock;
 }

@@ -21,7 +21,7 @@ struct Options {
   std::vector<std::uint32_t> demos = {10, 50, 200};
   std::vector<std::uint32_t> seeds = {0, 1, 2};
   std::uint32_t steps = 1500;                                 ///< of "same steps"
-  std::vector<std::uint32_t> candidates = {400, 1500, 5000};  ///< of "best steps"; empty: without
+  std::vector<std::uint32_t> candidates = {400, 1500, 3000};  ///< of "best steps"; empty: without
   std::uint32_t attempts = 100;
   std::uint32_t replan = 1;  ///< ticks that are played of each chunk
   std::filesystem::path stock;
@@ -34,8 +34,8 @@ struct Options {
   std::vector<std::uint32_t> blocks = {2, 4};         ///< the same
   /// The stock that the others differ from in one number, or in two that are its trunk's.
   std::uint32_t middle_bodies = 16, middle_width = 64, middle_blocks = 4;
-  std::uint32_t pretrain_steps = 4000;
-  std::uint32_t pretrain_episodes = 1280;  ///< of each task, over all bodies together
+  std::uint32_t pretrain_steps = 3000;
+  std::uint32_t pretrain_episodes = 6400;  ///< of each task, over all bodies together
 };
 
 /// Held-out bodies: "so101", "ur5e"; a task that moves something is shown on "panda7" too.

@@ -28,7 +28,7 @@ class Bytes {
  public:
   std::uint32_t size() const { return static_cast<std::uint32_t>(bytes_.size()); }
   Bytes& number(std::uint64_t value, int width) {
-    for (int i = 0; i < width; ++i) bytes_.push_back(static_cast<std::byte>(value >> (8 * i)));
+    for (int i = 0; i < width; ++i, value >>= 8) bytes_.push_back(static_cast<std::byte>(value));
     return *this;
   }
   Bytes& text(std::string_view text) {

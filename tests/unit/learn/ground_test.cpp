@@ -222,6 +222,35 @@ TEST(Ground, OfTheStockTrainsTheSameHeadWhetherFeaturesAreComputedOnceOrAlways) 
               1e-4 * b.curve.back().validation);
 }
 
+TEST(Ground, ChangesAHeadThatIsReadyLessThanOneThatBeginsAnew) {
+  Orchard orchard(60);
+  ASSERT_TRUE(pretrain(orchard.job, kWatchOnly));
+  const auto stock = orchard.stock();
+  const auto body = with_axes(planar_reach("four", 4, 10));
+  const auto rate_of = [&](HeadStart head, Ground ground) {
+    const auto planted = plant(body, stock, ground, head, small(1));
+    EXPECT_TRUE(planted) << planted.error().message;
+    return planted->recipe.learning_rate / small(1).learning_rate;
+  };
+  EXPECT_DOUBLE_EQ(rate_of(HeadStart::stock, Ground::stock), small(1).ready_head_rate);
+  EXPECT_DOUBLE_EQ(rate_of(HeadStart::anew, Ground::stock), 1);
+  EXPECT_DOUBLE_EQ(rate_of(HeadStart::mlp, Ground::stock), 1);
+  EXPECT_DOUBLE_EQ(rate_of(HeadStart::stock, Ground::scratch), 1);
+  // The first step of AdamW goes as far as its rate.
+  const auto moved = [&](double ready) {
+    Recipe recipe = small(1);
+    recipe.ready_head_rate = ready;
+    auto planted = plant(body, stock, Ground::stock, HeadStart::stock, recipe);
+    TrainingState state = begin_training(planted->weights);
+    Trainer(planted->policy, planted->data, planted->recipe, true).step(state);
+    double most = 0;
+    for (std::size_t i = 0; i < state.weights.size(); ++i)
+      most = std::fmax(most, std::fabs(state.weights[i] - planted->weights[i]));
+    return most;
+  };
+  EXPECT_NEAR(moved(0.1) / moved(1), 0.1, 0.01);
+}
+
 TEST(Ground, GivesABodyWithoutAxesAStemAndAHeadOfItsOwn) {
   Orchard orchard(60);
   ASSERT_TRUE(pretrain(orchard.job, kWatchOnly));

@@ -41,6 +41,25 @@ TEST_P(EveryTask, BeginsALongRecordingAsAShortOne) {
   EXPECT_NE(few.actions, other.actions);
 }
 
+TEST_P(EveryTask, KeepsEveryNthRowOfTheSameEpisodesIfToldTo) {
+  const TaskBody body = body_of("so101", GetParam());
+  const auto all = recorded(body, {.episodes = 3});
+  const auto some = recorded(body, {.episodes = 3, .every = 7});
+  ASSERT_EQ(some.episodes(), 3U);
+  const std::size_t label = all.actions.size() / all.rows();
+  for (std::size_t episode = 0; episode < 3; ++episode) {
+    const auto first = static_cast<std::size_t>(all.episode_start[episode]),
+               end = static_cast<std::size_t>(all.episode_start[episode + 1]);
+    auto row = static_cast<std::size_t>(some.episode_start[episode]);
+    for (std::size_t from = first; from < end; from += 7, ++row)
+      EXPECT_TRUE(std::equal(all.actions.begin() + static_cast<std::ptrdiff_t>(from * label),
+                             all.actions.begin() + static_cast<std::ptrdiff_t>((from + 1) * label),
+                             some.actions.begin() + static_cast<std::ptrdiff_t>(row * label)))
+          << "row " << from;
+    EXPECT_EQ(row, static_cast<std::size_t>(some.episode_start[episode + 1]));
+  }
+}
+
 TEST_P(EveryTask, LabelsEachRowWithWhatTheExpertWouldDoThere) {
   const TaskBody body = body_of("so101", GetParam());
   const auto demonstrations = recorded(body, {.episodes = 2});
