@@ -73,11 +73,11 @@ Result<std::shared_ptr<const NamedStock>> Stocks::find(const std::string& id) co
 }
 
 std::string id_of(const learn::Recipe& recipe) {
-  return digest_of(fmt::format("{} {} {} {} {} {} {} {} {} {} {} {}", recipe.batch,
-                               recipe.learning_rate, recipe.weight_decay, recipe.warm_up,
-                               recipe.final_fraction, recipe.clip, recipe.beta, recipe.validation,
-                               recipe.clamp, recipe.stem_widths, recipe.head_widths,
-                               recipe.private_sensors));
+  return digest_of(fmt::format("{} {} {} {} {} {} {} {} {} {} {} {} {}", recipe.batch,
+                               recipe.learning_rate, recipe.ready_head_rate, recipe.weight_decay,
+                               recipe.warm_up, recipe.final_fraction, recipe.clip, recipe.beta,
+                               recipe.validation, recipe.clamp, recipe.stem_widths,
+                               recipe.head_widths, recipe.private_sensors));
 }
 
 }  // namespace cambium::transfer
