@@ -40,6 +40,25 @@ class CheckFiles : public test::CheckVerb {
     EXPECT_TRUE(nn::write_safetensors(copy, tensors, opened->metadata()));
     return copy;
   }
+  /// A copy of `file` in whose metadata one text stands for another.
+  std::string retold(const std::string& file, const std::string& from, const std::string& to) {
+    const auto opened = nn::SafetensorsFile::open(file);
+    EXPECT_TRUE(opened);
+    auto metadata = opened->metadata();
+    bool found = false;
+    for (auto& [key, text] : metadata)
+      if (const auto at = text.find(from); at != text.npos) {
+        text.replace(at, from.size(), to);
+        found = true;
+      }
+    EXPECT_TRUE(found) << from;
+    std::vector<nn::TensorToWrite> tensors;
+    for (const auto& one : opened->tensors())
+      tensors.push_back({one.name, one.dtype, one.shape, one.bytes.data()});
+    const auto copy = folder_ / "retold.safetensors";
+    EXPECT_TRUE(nn::write_safetensors(copy, tensors, metadata));
+    return copy;
+  }
   std::string config(const std::string& text) {
     test::write_bytes(folder_ / "cambium.toml", text);
     return folder_ / "cambium.toml";
@@ -95,6 +114,27 @@ TEST_F(CheckFiles, DamagedBundlesFailWithTheTensorOrTheRangeNamed) {
       AllOf(StartsWith("WARN"), HasSubstr("'joint_position' number 6: -1 to 1 stands for")));
   EXPECT_THAT(result(check({damaged(panda, scale, 0)}), "opens"),
               AllOf(StartsWith("FAIL"), HasSubstr("holds 0")));
+}
+
+// "0,0,0.333,0,1,0": joint 2 of the chain, its point and its direction; then home and limits.
+TEST_F(CheckFiles, AChainThatIsNotThePluginsIsAWarningWithTheJoint) {
+  const std::string models = MODELS_DIR;
+  const auto moved = retold(models + "/panda7.safetensors", "0,0,0.333,0,1,0", "0,0,0.433,0,1,0");
+  const auto report = check(
+      {moved, "--plugin", PANDA7, "--stock", models + "/stock.safetensors", "--only", "together"});
+  EXPECT_EQ(exit_code_, 0) << report.dump(2);
+  EXPECT_THAT(result(report, "together"),
+              AllOf(StartsWith("WARN"), HasSubstr("'joint2'"), HasSubstr("graft again")));
+}
+
+TEST_F(CheckFiles, LimitsOfAChainThatTheNormaliserDoesNotKnowAreAWarningWithTheNumber) {
+  const std::string models = MODELS_DIR;
+  const auto wider = retold(models + "/panda7.safetensors", "-0.2,-1.7628,1.7628", "-0.2,-1.9,1.9");
+  const auto report = check({wider, "--only", "normalisers"});
+  EXPECT_EQ(exit_code_, 0) << report.dump(2);
+  EXPECT_THAT(result(report, "normalisers"),
+              AllOf(StartsWith("WARN"),
+                    HasSubstr("'joint_position' number 1: the limits -1.9 to 1.9 of its chain")));
 }
 
 TEST_F(CheckFiles, TruncatedFilesFailAndAreStillToldApart) {
