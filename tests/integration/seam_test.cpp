@@ -20,6 +20,7 @@ using namespace std::chrono_literals;
 
 struct Body {
   const char *name, *plugin;
+  const char* head_plugin = "";  // a library of heads alone, as the demo's
 };
 
 class SeamTest : public testing::TestWithParam<Body> {
@@ -74,6 +75,7 @@ TEST_P(SeamTest, IsWithinOneLimiterStep) {
   config::RobotConfig robot;
   robot.name = "arm";
   robot.plugin = GetParam().plugin;
+  robot.head_plugin = GetParam().head_plugin;
   robot.bundle = bundle();
   robot.gate.max_observation_age = 10s;
   robot.swap.probation = 0;
@@ -143,8 +145,12 @@ TEST_P(SeamTest, IsWithinOneLimiterStep) {
 INSTANTIATE_TEST_SUITE_P(Every, SeamTest,
                          testing::Values(Body{"planar3", PLUGIN_PLANAR3},
                                          Body{"scara4", PLUGIN_SCARA4}, Body{"so101", PLUGIN_SO101},
-                                         Body{"ur5e", PLUGIN_UR5E}, Body{"panda7", PLUGIN_PANDA7}),
-                         [](const auto& one) { return one.param.name; });
+                                         Body{"ur5e", PLUGIN_UR5E}, Body{"panda7", PLUGIN_PANDA7},
+                                         Body{"panda7", PLUGIN_PANDA7, REACH_HEAD}),
+                         [](const auto& one) {
+                           return std::string(one.param.name) +
+                                  (*one.param.head_plugin != 0 ? "_with_reach_head" : "");
+                         });
 
 }  // namespace
 }  // namespace cambium::test
