@@ -220,6 +220,14 @@ class Together(Learning):
 
 
 class ToAndFro(Learning):
+    def test_a_head_for_each_joint_is_as_wide_as_the_native_one_unless_told(self) -> None:
+        options = ["--steps", "1", "--stem-widths", "16", *TRUNK, "--head", "joint"]
+        sizes = [
+            train("pretrain", *self.demos("two"), "-o", str(self.out(name)), *options)["trained_weights"]
+            for name, train in (("narrow", self.native), ("narrow too", self.torch))
+        ]
+        self.assertEqual(sizes[0], sizes[1])
+
     def test_each_grafts_onto_what_the_other_pretrained(self) -> None:
         options = [*SMALL, *TRUNK, "--steps", "5"]
         demos = self.demos("two", "three")

@@ -13,6 +13,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any, Callable, Sequence
 
 from cambium.learn import Recipe, graft_recipe, lerobot, need_torch
+from cambium.learn.recipe import JOINT_HEAD_WIDTHS
 from cambium.status import CambiumError, Code
 
 if TYPE_CHECKING:
@@ -160,6 +161,8 @@ def _pretrain(options: argparse.Namespace, watch: Callable[[Progress], bool]) ->
     from cambium.learn.training import PretrainJob, pretrain
 
     recipe = _recipe_of(options)
+    if recipe.head_kind == "joint" and recipe.head_widths is options.defaults.head_widths:  # not told
+        recipe = dataclasses.replace(recipe, head_widths=JOINT_HEAD_WIDTHS)
     files, resume, force, bundles = options.demonstrations, options.resume, options.force, options.bundles
     return pretrain(PretrainJob(files, options.output, recipe, resume, force, bundles, options.device), watch)
 

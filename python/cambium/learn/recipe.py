@@ -9,6 +9,7 @@ from cambium.nearest import did_you_mean
 from cambium.status import CambiumError, Code
 
 HEAD_KINDS = ("mlp", "joint")
+JOINT_HEAD_WIDTHS = (128,)  #: hidden layers of a head that is run once for each joint
 _MOST_WIDTH = 65536
 
 
