@@ -121,10 +121,10 @@ std::vector<Grown> stocks_of_scaling(const Options& options) {
     if (std::ranges::find(all, grown) == all.end()) all.push_back(grown);
   };
   for (const std::uint32_t bodies : options.pretrain_bodies)
-    add({bodies, options.middle_width, options.middle_blocks, true});
+    add({bodies, options.usual_width, options.usual_blocks, true});
   for (const std::uint32_t blocks : options.blocks)
     for (const std::uint32_t width : options.widths)
-      add({options.middle_bodies, width, blocks, true});
+      add({options.usual_bodies, width, blocks, true});
   return all;
 }
 
@@ -138,13 +138,14 @@ Result<fs::path> grow(const Grown& grown, const Options& options, const fs::path
                       const std::function<bool()>& stopped, const Told& told) {
   if (auto found = find_grown(grown, options, folder); !found || !found->empty()) return found;
   const fs::path own = folder / name_of(grown, options);
-  std::error_code error;
   const fs::path recorded = folder / "demonstrations";
-  fs::create_directories(recorded, error);
-  if (!error) fs::create_directories(own, error);
-  if (error)
-    return Error{Code::failed,
-                 fmt::format("'{}': cannot create the folder: {}", own.string(), error.message())};
+  std::error_code error;
+  for (const fs::path& made : {recorded, own}) {
+    fs::create_directories(made, error);
+    if (error)
+      return Error{Code::failed, fmt::format("'{}': cannot create the folder: {}", made.string(),
+                                             error.message())};
+  }
   const auto demonstrated = demonstrate(grown, options, recorded, stopped, told);
   if (!demonstrated) return demonstrated.error();
   if (demonstrated->files.empty()) return fs::path{};

@@ -73,13 +73,13 @@ void add_options(CLI::App& program, Arguments& arguments) {
       ->delimiter(',')
       ->capture_default_str();
   group
-      ->add_option("--middle-bodies", o.middle_bodies,
+      ->add_option("--usual-bodies", o.usual_bodies,
                    "The same where trunk sizes are compared, and for --ablation")
       ->capture_default_str();
-  group->add_option("--widths", o.widths, "Of the trunk, at --middle-bodies")
+  group->add_option("--widths", o.widths, "Of the trunk, at --usual-bodies")
       ->delimiter(',')
       ->capture_default_str();
-  group->add_option("--blocks", o.blocks, "Of the trunk, at --middle-bodies")
+  group->add_option("--blocks", o.blocks, "Of the trunk, at --usual-bodies")
       ->delimiter(',')
       ->capture_default_str();
   group->add_option("--pretrain-steps", o.pretrain_steps, "The same for every stock")
@@ -116,6 +116,7 @@ void settle(const CLI::App& program, Arguments& arguments) {
   keep("--attempts", &transfer::Options::attempts);
   if (!arguments.same) keep("--candidates", &transfer::Options::candidates);
   keep("--pretrain-bodies", &transfer::Options::pretrain_bodies);
+  keep("--usual-bodies", &transfer::Options::usual_bodies);
   keep("--widths", &transfer::Options::widths);
   keep("--blocks", &transfer::Options::blocks);
   keep("--pretrain-steps", &transfer::Options::pretrain_steps);

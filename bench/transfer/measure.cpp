@@ -141,7 +141,7 @@ Result<void> measure_scaling(Bench& bench, Report& report) {
 Result<void> measure_ablation(Bench& bench, Report& report) {
   const Options& options = bench.options;
   report.whole = true;
-  Grown grown = {options.middle_bodies, options.middle_width, options.middle_blocks, false};
+  Grown grown = {options.usual_bodies, options.usual_width, options.usual_blocks, false};
   const std::pair<const char*, const char*> parts[] = {
       {"", "private joint stem, MLP head"},
       {kMlpHead, "joints stem, MLP head"},

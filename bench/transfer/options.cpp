@@ -56,7 +56,8 @@ void make_quick(Options& options) {
   options.steps = 400;
   options.candidates.clear();
   options.pretrain_bodies = {1, 16};
-  options.widths = {64};
+  options.usual_bodies = 16;
+  options.widths = {32};
   options.blocks = {4};
   options.pretrain_steps = 1000;
   options.pretrain_episodes = 160;
@@ -78,8 +79,8 @@ Result<void> check(const Options& options) {
   if (options.steps == 0) return Error{Code::bad_argument, "--steps: 0, expected at least 1"};
   if (options.attempts == 0) return Error{Code::bad_argument, "--attempts: 0, expected at least 1"};
   if (options.replan == 0) return Error{Code::bad_argument, "--replan: 0, expected at least 1"};
-  if (options.middle_bodies == 0)
-    return Error{Code::bad_argument, "--middle-bodies: 0, expected at least 1"};
+  if (options.usual_bodies == 0)
+    return Error{Code::bad_argument, "--usual-bodies: 0, expected at least 1"};
   if (auto ok = check_counts("--pretrain-bodies", options.pretrain_bodies, 1); !ok) return ok;
   if (auto ok = check_counts("--widths", options.widths, 4); !ok) return ok;
   if (auto ok = check_counts("--blocks", options.blocks, 1); !ok) return ok;

@@ -30,10 +30,11 @@ struct Options {
 
   bool scaling = false, ablation = false;  ///< these instead of the table
   std::vector<std::uint32_t> pretrain_bodies = {1, 4, 16, 64};
-  std::vector<std::uint32_t> widths = {32, 64, 128};  ///< of the trunk, at middle_bodies
-  std::vector<std::uint32_t> blocks = {2, 4};         ///< the same
-  /// The stock that the others differ from in one number, or in two that are its trunk's.
-  std::uint32_t middle_bodies = 16, middle_width = 64, middle_blocks = 4;
+  std::vector<std::uint32_t> widths = {16, 32, 64};  ///< of the trunk, at usual_bodies
+  std::vector<std::uint32_t> blocks = {2, 4};        ///< the same
+  /// The stock that the others differ from in one number, or in two that are its trunk's. The trunk
+  /// is of the shipped stock's size; with fewer bodies these would hide what a larger one gives.
+  std::uint32_t usual_bodies = 64, usual_width = 32, usual_blocks = 4;
   std::uint32_t pretrain_steps = 3000;
   std::uint32_t pretrain_episodes = 6400;  ///< of each task, over all bodies together
 };

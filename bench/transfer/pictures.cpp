@@ -63,7 +63,7 @@ std::string draw_bodies(const Report& report) {
   const Options& options = report.options;
   return draw_cells(report.scaling, picture, [&](const Cell& cell) -> Place {
     const Grown* grown = grown_of(report, cell);
-    if (!grown || grown->width != options.middle_width || grown->blocks != options.middle_blocks)
+    if (!grown || grown->width != options.usual_width || grown->blocks != options.usual_blocks)
       return {};
     return {fmt::format("{} demonstrations", cell.key.demos), static_cast<double>(grown->bodies)};
   });
@@ -72,11 +72,11 @@ std::string draw_bodies(const Report& report) {
 std::string draw_sizes(const Report& report) {
   Picture picture;
   picture.title =
-      fmt::format("Success [%] of a graft on a stock of {} bodies", report.options.middle_bodies);
+      fmt::format("Success [%] of a graft on a stock of {} bodies", report.options.usual_bodies);
   picture.below = "width of the trunk";
   return draw_cells(report.scaling, picture, [&](const Cell& cell) -> Place {
     const Grown* grown = grown_of(report, cell);
-    if (!grown || grown->bodies != report.options.middle_bodies) return {};
+    if (!grown || grown->bodies != report.options.usual_bodies) return {};
     return {fmt::format("{} blocks, {} demos", grown->blocks, cell.key.demos),
             static_cast<double>(grown->width)};
   });

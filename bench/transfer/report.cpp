@@ -16,42 +16,36 @@ Json number_or_null(double value) {
   return std::isfinite(value) ? Json(value) : Json(nullptr);
 }
 
+/// What rows and cells have in common.
+Json to_json(const RowKey& key, bool best) {
+  return {{"task", key.task},   {"body", key.body},   {"mode", key.mode}, {"variant", key.variant},
+          {"demos", key.demos}, {"steps", key.steps}, {"best", best}};
+}
+
 Json to_json(const Row& row, bool best) {
-  const RowKey& key = row.key;
-  return {{"task", key.task},
-          {"body", key.body},
-          {"mode", key.mode},
-          {"variant", key.variant},
-          {"demos", key.demos},
-          {"seed", key.seed},
-          {"steps", key.steps},
-          {"best", best},
-          {"success", row.success()},
-          {"val_loss", number_or_null(row.val_loss)},
-          {"trained_params", row.trained_params},
-          {"seconds", row.seconds},
-          {"attempts", key.attempts},
-          {"time", row.time}};
+  Json json = to_json(row.key, best);
+  json.update({{"seed", row.key.seed},
+               {"success", row.success()},
+               {"val_loss", number_or_null(row.val_loss)},
+               {"trained_params", row.trained_params},
+               {"seconds", row.seconds},
+               {"attempts", row.key.attempts},
+               {"time", row.time}});
+  return json;
 }
 
 Json to_json(const Cell& cell, bool best) {
-  const RowKey& key = cell.key;
-  return {{"task", key.task},
-          {"body", key.body},
-          {"mode", key.mode},
-          {"variant", key.variant},
-          {"demos", key.demos},
-          {"steps", key.steps},
-          {"best", best},
-          {"seeds", cell.seeds},
-          {"success_mean", cell.mean},
-          {"success_std", cell.spread},
-          {"low", cell.interval.first},
-          {"high", cell.interval.second},
-          {"attempts", cell.attempts},
-          {"val_loss", number_or_null(cell.val_loss)},
-          {"trained_params", cell.trained_params},
-          {"seconds", cell.seconds}};
+  Json json = to_json(cell.key, best);
+  json.update({{"seeds", cell.seeds},
+               {"success_mean", cell.mean},
+               {"success_std", cell.spread},
+               {"low", cell.interval.first},
+               {"high", cell.interval.second},
+               {"attempts", cell.attempts},
+               {"val_loss", number_or_null(cell.val_loss)},
+               {"trained_params", cell.trained_params},
+               {"seconds", cell.seconds}});
+  return json;
 }
 
 const Grown* find(const std::vector<Grown>& all, const std::string& variant) {

@@ -274,7 +274,10 @@ TEST_F(ReloadTest, AThousandCodeReloadsOfOneHeadLeaveNothingBehind) {
     ASSERT_EQ(report.kind, "head");
     most = std::max(most, plugin::loaded_libraries().mapped);
     log_.clear();
-    if (round == 50) after_fifty = kept_kb(), mapped = mappings();
+    if (round == 50) {
+      after_fifty = kept_kb();
+      mapped = mappings();
+    }
   }
   if (!plugin::unmaps_libraries()) return;
   EXPECT_LE(most, 4U) << "the robot's plugin, and heads: before, running, next";

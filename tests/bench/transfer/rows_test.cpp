@@ -413,6 +413,9 @@ TEST(TransferReport, PicturesHaveAPanelForEachBodyAndALineForEachGround) {
 
 TEST(TransferReport, DrawsStocksOverTheirBodiesWithNothingDemonstratedToo) {
   Report report;
+  report.options.usual_bodies = 16;
+  report.options.usual_width = 64;
+  report.options.usual_blocks = 4;
   report.grown = {{1, 64, 4}, {16, 64, 4}, {16, 32, 2}};
   for (const Grown& grown : report.grown)
     for (const std::uint32_t demos : {0U, 10U}) {

@@ -148,7 +148,7 @@ TEST_F(BenchTransfer, ComparesStocksOfRandomBodiesAndGraftsWithoutDemonstrations
                                         "3",
                                         "--pretrain-bodies",
                                         "1",
-                                        "--middle-bodies",
+                                        "--usual-bodies",
                                         "2",
                                         "--pretrain-steps",
                                         "2",
@@ -188,7 +188,7 @@ TEST_F(BenchTransfer, ComparesStocksOfRandomBodiesAndGraftsWithoutDemonstrations
 
 TEST_F(BenchTransfer, TakesTheStockApartPartByPart) {
   const auto outcome =
-      run({"--ablation", "--demos", "4", "--seeds", "0", "--steps", "3", "--middle-bodies", "1",
+      run({"--ablation", "--demos", "4", "--seeds", "0", "--steps", "3", "--usual-bodies", "1",
            "--pretrain-steps", "2", "--pretrain-episodes", "4", "--json"});
   ASSERT_EQ(outcome.code, 0) << outcome.error;
   std::set<std::string> variants;
