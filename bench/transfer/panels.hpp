@@ -19,6 +19,7 @@ struct PanelLine {
 
 struct Panel {
   std::string title;
+  std::string part;  ///< of the title's own: which of several panels this is; often empty
   std::vector<PanelLine> lines;
 };
 

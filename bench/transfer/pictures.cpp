@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "bench/transfer/panels.hpp"
 #include "bench/transfer/report.hpp"
@@ -13,17 +14,22 @@ namespace {
 struct Place {
   std::string line;
   double x = 0;
+  std::string part = {};  ///< panel, if a task on a body has several
 };
 
 template <class Where>
 std::string draw_cells(const std::vector<Row>& rows, Picture picture, const Where& where) {
+  std::vector<std::string> titles;
   for (const Cell& cell : summarise(rows)) {
     const Place place = where(cell);
     if (place.line.empty()) continue;
     const std::string title = cell.key.task + " on " + cell.key.body;
-    auto panel = std::ranges::find(picture.panels, title, &Panel::title);
+    if (std::ranges::find(titles, title) == titles.end()) titles.push_back(title);
+    auto panel = std::ranges::find_if(picture.panels, [&](const Panel& other) {
+      return other.title == title && other.part == place.part;
+    });
     if (panel == picture.panels.end())
-      panel = picture.panels.insert(picture.panels.end(), {title, {}});
+      panel = picture.panels.insert(picture.panels.end(), {title, place.part, {}});
     auto line = std::ranges::find(panel->lines, place.line, &PanelLine::name);
     if (line == panel->lines.end())
       line = panel->lines.insert(panel->lines.end(), {place.line, {}});
@@ -32,6 +38,9 @@ std::string draw_cells(const std::vector<Row>& rows, Picture picture, const Wher
       picture.names.push_back(place.line);
   }
   if (picture.panels.empty()) return {};
+  std::ranges::stable_sort(picture.panels, {}, [&](const Panel& panel) {
+    return std::pair(std::ranges::find(titles, panel.title), panel.part);
+  });
   for (Panel& panel : picture.panels)
     for (PanelLine& line : panel.lines) std::ranges::sort(line.points, {}, &PanelPoint::x);
   return draw(picture);
@@ -74,11 +83,12 @@ std::string draw_sizes(const Report& report) {
   picture.title =
       fmt::format("Success [%] of a graft on a stock of {} bodies", report.options.usual_bodies);
   picture.below = "width of the trunk";
+  picture.columns = report.options.blocks.size();
   return draw_cells(report.scaling, picture, [&](const Cell& cell) -> Place {
     const Grown* grown = grown_of(report, cell);
     if (!grown || grown->bodies != report.options.usual_bodies) return {};
-    return {fmt::format("{} blocks, {} demos", grown->blocks, cell.key.demos),
-            static_cast<double>(grown->width)};
+    return {fmt::format("{} demonstrations", cell.key.demos), static_cast<double>(grown->width),
+            fmt::format("{} blocks", grown->blocks)};
   });
 }
 

@@ -103,6 +103,20 @@ TEST_F(JsonZeromqTest, AClientThatConnectsAnewFindsItsSeatFree) {
   EXPECT_EQ(driven(second)["drive"], "policy");
 }
 
+// As one does whose first message overtakes the news that the client before it has gone.
+TEST_F(JsonZeromqTest, AClientThatFoundNoSeatFindsTheOneThatIsLeft) {
+  listener_.robots = {"left"};
+  listener_.silent_after = 60s;
+  start();
+  auto second = asker(zmq::socket_type::req);
+  {
+    auto first = asker(zmq::socket_type::req);
+    driven(first);
+    EXPECT_THAT(said(second.ask(observation())), HasSubstr("driven"));
+  }
+  EXPECT_EQ(driven(second)["drive"], "policy");
+}
+
 TEST_F(JsonZeromqTest, ASilentDealerGivesItsSeatUp) {
   listener_.robots = {"left"};
   listener_.silent_after = 300ms;

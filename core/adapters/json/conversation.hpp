@@ -22,6 +22,8 @@ class Conversation {
   std::string answer(std::string_view message) noexcept;
   /// The answer to what was no message. [any]
   std::string refuse(Code code, const std::string& sentence);
+  /// Whether it drives a robot. [any]
+  bool seated() const noexcept { return session_ != nullptr; }
   /// Gives the seat back; the next observation takes one again. [any]
   void rest() noexcept;
 

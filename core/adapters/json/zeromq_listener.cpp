@@ -1,7 +1,9 @@
 #include "core/adapters/json/zeromq_listener.hpp"
 
+#include <algorithm>
 #include <atomic>
 #include <condition_variable>
+#include <cstdint>
 #include <list>
 #include <map>
 #include <mutex>
@@ -22,7 +24,11 @@ namespace {
 
 using base::Nanoseconds;
 
-constexpr Nanoseconds kLook = 200 * base::kMillisecond;  // for clients that are silent
+constexpr Nanoseconds kLook = 200 * base::kMillisecond;  // for clients that are silent or vanished
+
+// Each look at whether a client is there is a message that waits in its queue until it asks again.
+// libzmq ends the connection of a REQ socket whose queue overflows, at 1000.
+constexpr std::uint32_t kMaxLooks = 200;
 
 /// What the clients' threads have to say to the socket's.
 class Outbox {
@@ -83,7 +89,11 @@ class Client {
     changed_.notify_one();
   }
   bool gone() const noexcept { return gone_.load(std::memory_order_acquire); }
-  Nanoseconds heard = base::monotonic_ns();  ///< the io thread's
+  bool seated() const noexcept { return seated_.load(std::memory_order_relaxed); }
+
+  // The io thread's.
+  Nanoseconds heard = base::monotonic_ns();
+  std::uint32_t looks = 0;  ///< for its connection, since it was heard
 
  private:
   void serve(gateway::Gateway& gateway, const std::string& name) {
@@ -97,6 +107,7 @@ class Client {
         message = *message_;
       }
       std::string answer = conversation.answer(message);
+      seated_.store(conversation.seated(), std::memory_order_relaxed);
       {
         const std::lock_guard lock(mutex_);
         message_.reset();
@@ -111,7 +122,7 @@ class Client {
   std::optional<std::string> message_;
   bool leaves_ = false;
   std::condition_variable changed_;
-  std::atomic<bool> gone_{false};
+  std::atomic<bool> gone_{false}, seated_{false};
   std::thread thread_;
 };
 
@@ -185,6 +196,9 @@ void ZeromqListener::run(transport::Socket socket) {
     }
     if (base::monotonic_ns() - looked > kLook) {
       dismiss_the_silent();
+      // ZeroMQ may tell of one that has gone only after the next was told that its robot is driven.
+      if (std::ranges::any_of(clients_, [](const auto& one) { return !one.second->seated(); }))
+        dismiss_the_vanished(socket);
       looked = base::monotonic_ns();
     }
   }
@@ -212,6 +226,7 @@ void ZeromqListener::take(transport::Socket& socket, const transport::Peer& from
     }
   }
   found->second->heard = base::monotonic_ns();
+  found->second->looks = 0;
   if (!found->second->give(std::move(message)))
     refuse(socket, from, Code::busy, "the message before is not answered yet");
 }
@@ -237,7 +252,7 @@ void ZeromqListener::dismiss_the_vanished(transport::Socket& socket) {
   for (auto it = clients_.begin(); it != clients_.end();) {
     const auto client = it++;
     const auto& peer = client->second->peer();
-    if (!peer.bare && !socket.reaches(peer)) dismiss(client);
+    if (!peer.bare && client->second->looks++ < kMaxLooks && !socket.reaches(peer)) dismiss(client);
   }
   std::erase_if(leaving_, [](const auto& client) { return client->gone(); });
 }

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <mutex>
 #include <nlohmann/json.hpp>
+#include <regex>
 #include <set>
 
 #include "bench/transfer/options.hpp"
@@ -425,8 +426,35 @@ TEST(TransferReport, DrawsStocksOverTheirBodiesWithNothingDemonstratedToo) {
       report.scaling.push_back(row_of(key, 40 + demos));
     }
   EXPECT_THAT(draw_bodies(report), HasSubstr("0 demonstrations"));
-  EXPECT_THAT(draw_sizes(report), HasSubstr("2 blocks, 10 demos"));
+  EXPECT_THAT(draw_sizes(report), HasSubstr("reach on so101, 2 blocks"));
   EXPECT_EQ((draw_bodies(report) + draw_sizes(report)).find("nan"), std::string::npos);
+}
+
+// The width of text is not known here; at 5.5 to the letter of a sans-serif of size 11 it is near.
+TEST(TransferPicture, KeepsItsLegendWithinItsWidthAndLinesApart) {
+  Picture picture;
+  for (const int demos : {0, 2, 5, 10, 20, 50, 100, 200})
+    picture.names.push_back(std::to_string(demos) + " demonstrations");
+  picture.panels = {{"reach on so101", "", {}}};
+  for (const std::string& name : picture.names)
+    picture.panels.front().lines.push_back({name, {{1, 0.5, 0}}});
+  const std::string svg = draw(picture);
+
+  const std::regex entry(R"re(<path d="M([0-9.]+) ([0-9.]+)h16" ([^/]*)/><text x="([0-9.]+)")re");
+  std::set<std::string> styles;
+  double lowest = 0;
+  std::size_t i = 0;
+  for (std::sregex_iterator at(svg.begin(), svg.end(), entry), end; at != end; ++at, ++i) {
+    EXPECT_LT(std::stod((*at)[4]) + 5.5 * static_cast<double>(picture.names[i].size()), 600) << i;
+    lowest = std::max(lowest, std::stod((*at)[2]));
+    styles.insert((*at)[3]);
+  }
+  EXPECT_EQ(i, 8U);
+  EXPECT_EQ(styles.size(), 8U) << "colour and dash tell lines apart";
+  std::smatch title;
+  const std::regex panel(R"re(y="([0-9.]+)" font-size="13")re");
+  ASSERT_TRUE(std::regex_search(svg, title, panel));
+  EXPECT_GT(std::stod(title[1]) - 13, lowest) << "panels stand below the legend";
 }
 
 }  // namespace
